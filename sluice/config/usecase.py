@@ -1,0 +1,57 @@
+"""``sluice.yaml``: one use case, declared once.
+
+Each part is declared where its room is: sources and splits in `sluice.examples`, features in `sluice.features`, the
+trainer in `sluice.training`, policies in `sluice.gates`. Defaults stand in those models and nowhere else.
+"""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from sluice.config.platform import Platform, Resources
+from sluice.examples.source import Source
+from sluice.examples.split import Split
+from sluice.features.spec import Features
+from sluice.gates.data.policy import DataPolicy
+from sluice.gates.model.policy import ModelPolicy
+from sluice.config.base import Strict
+from sluice.gates.service.policy import ServicePolicy
+from sluice.training.spec import Label, Trainer
+
+
+class Policies(Strict):
+    """The law of the three gates."""
+
+    data: DataPolicy = DataPolicy()
+    model: ModelPolicy
+    service: ServicePolicy = ServicePolicy()
+
+
+class UseCase(Strict):
+    """A use case.
+
+    Attributes:
+        name: lower-case name; names runs, models and reports.
+        source: where the data is.
+        label: what is to be predicted.
+        features: what it is predicted from.
+        split: how rows are divided.
+        trainer: what is trained, and how.
+        policies: the three gates' policies.
+        destination: URI under which models are published.
+        ledger: URI of the ledger.
+        resources: CPU, memory and accelerators per stage.
+        platform: where and how it runs on a cluster.
+    """
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")
+    source: Source
+    label: Label
+    features: Features = Features()
+    split: Split = Split()
+    trainer: Trainer = Trainer()
+    policies: Policies
+    destination: str
+    ledger: str
+    resources: dict[str, Resources] = {}
+    platform: Platform = Platform()

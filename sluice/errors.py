@@ -1,0 +1,27 @@
+"""The one error that people read."""
+
+from __future__ import annotations
+
+
+class SluiceError(Exception):
+    """A mistake in the input, said to a person: what is wrong, where, and what would be right.
+
+    Commands and stages print the message and exit with status 1; a traceback is kept for defects of our own.
+
+    Example:
+        >>> raise SluiceError("label 'late' is not a column of the source", where="sluice.yaml: label",
+        ...                   remedy="name one of: delayed, distance")
+
+    Attributes:
+        what: what was seen.
+        where: file and path inside it, artifact, or URI; empty where there is no place to point to.
+        remedy: what would settle it; empty where nothing can be advised.
+    """
+
+    def __init__(self, what: str, *, where: str = "", remedy: str = "") -> None:
+        self.what, self.where, self.remedy = what, where, remedy
+        super().__init__(what, where, remedy)
+
+    def __str__(self) -> str:
+        text = f"{self.where}: {self.what}" if self.where else self.what
+        return f"{text}\n  {self.remedy}" if self.remedy else text

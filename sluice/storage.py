@@ -1,0 +1,126 @@
+"""Stores: one way to read and write local folders, ``gs://``, ``s3://`` and ``abfs://``/``az://``, through obstore.
+
+Credentials come from the environment's own chain (workload identity, AWS and Azure chains, application default
+credentials); transient errors are retried with backoff by the store's client.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from sluice.errors import SluiceError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SCHEMES = ("file", "gs", "s3", "abfs", "abfss", "az", "memory")
+
+
+def is_local(uri: str) -> bool:
+    """Whether a URI is a path or ``file://``."""
+    return urlsplit(uri).scheme in ("", "file")
+
+
+def local_path(uri: str) -> Path:
+    """The path of a local URI."""
+    return Path(urlsplit(uri).path if uri.startswith("file:") else uri)
+
+
+def join(uri: str, *parts: str) -> str:
+    """Append path parts to a URI."""
+    return "/".join([uri.rstrip("/"), *(part.strip("/") for part in parts)])
+
+
+@dataclass(frozen=True)
+class Store:
+    """A folder at a URI. Keys are relative POSIX paths.
+
+    Example:
+        >>> ledger = Store.at("gs://bucket/ledger")
+        >>> ledger.put_if_absent("entries/00000001.json", b"{}")
+        True
+    """
+
+    uri: str
+    _backend: Any
+
+    @classmethod
+    def at(cls, uri: str) -> Store:
+        """Open the folder at a URI; a local one is created when first written to.
+
+        Raises:
+            SluiceError: the scheme is unknown.
+        """
+        from obstore.store import LocalStore, from_url
+
+        if is_local(uri):
+            path = local_path(uri).absolute()
+            path.mkdir(parents=True, exist_ok=True)
+            return cls(uri, LocalStore(prefix=path))
+        scheme = urlsplit(uri).scheme
+        if scheme not in SCHEMES:
+            raise SluiceError(f"no store for {scheme}://", where=uri, remedy=f"schemes: {', '.join(SCHEMES)}")
+        return cls(uri, from_url(uri))
+
+    def get(self, key: str) -> bytes:
+        """An object's bytes; FileNotFoundError where there is none."""
+        import obstore
+
+        return bytes(obstore.get(self._backend, key).bytes())
+
+    def put(self, key: str, content: bytes) -> None:
+        """Write an object, replacing what is there; readers see the old or the new, never a part."""
+        import obstore
+
+        obstore.put(self._backend, key, content)
+
+    def put_if_absent(self, key: str, content: bytes) -> bool:
+        """Create an object; False where one is there already. The store decides a race."""
+        import obstore
+        from obstore.exceptions import AlreadyExistsError
+
+        try:
+            obstore.put(self._backend, key, content, mode="create")
+        except AlreadyExistsError:
+            return False
+        return True
+
+    def keys(self, prefix: str = "") -> Iterator[str]:
+        """Keys of all objects below a prefix, in no order."""
+        import obstore
+
+        for page in obstore.list(self._backend, prefix or None):
+            for item in page:
+                yield item["path"]
+
+    def delete(self, *keys: str) -> None:
+        """Delete objects."""
+        import obstore
+
+        if keys:
+            obstore.delete(self._backend, list(keys))
+
+    def upload(self, folder: Path, prefix: str) -> None:
+        """Write every file of a local folder below a prefix."""
+        import obstore
+
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                obstore.put(self._backend, str(PurePosixPath(prefix) / path.relative_to(folder).as_posix()), path)
+
+    def download(self, prefix: str, folder: Path) -> list[Path]:
+        """Fetch every object below a prefix into a local folder; returns the files written."""
+        import obstore
+
+        written = []
+        for key in self.keys(prefix):
+            target = folder / PurePosixPath(key).relative_to(prefix)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with target.open("wb") as stream:
+                for chunk in obstore.get(self._backend, key):
+                    stream.write(chunk)
+            written.append(target)
+        return sorted(written)
