@@ -1,0 +1,48 @@
+"""Evaluate: the candidate against the champion on the same rows: the model gate."""
+
+from typing import NamedTuple
+
+from kfp.dsl import HTML, Artifact, Dataset, Input, Model, Output
+
+from components.base import tensorflow
+
+
+@tensorflow
+def evaluate(
+    examples: Input[Dataset],
+    model: Input[Model],
+    champion_model: Input[Model],
+    champion_version: int,
+    policy: dict,
+    evaluation: Output[Artifact],
+    verdict: Output[Artifact],
+    report: Output[HTML],
+) -> NamedTuple("Gate", [("status", str), ("gate", str)]):
+    """Score the candidate and the champion, compute metrics by slice, and judge the candidate.
+
+    Args:
+        examples: what `ingest` wrote; the split ``eval`` is scored.
+        model: the candidate.
+        champion_model: the champion (from `resolve`).
+        champion_version: its version; 0 where there is none.
+        policy: the model gate's policy, as `policies.model` in sluice.yaml.
+
+    Returns:
+        evaluation: Predictions, and TFMA's EvalConfig and MetricsForSlice.
+        verdict: ``verdict.json``.
+        report: Champion against challenger, the verdict in words on top.
+        status: ``BLESSED``, ``NOT_BLESSED`` or ``INCONCLUSIVE``.
+        gate: ``open`` or ``closed``: what the verdict and the policy's mode mean for the steps that follow.
+    """
+    from sluice.stages import evaluate as stage
+
+    return stage.run(
+        examples=examples,
+        model=model,
+        champion_model=champion_model,
+        champion_version=champion_version,
+        policy=policy,
+        evaluation=evaluation,
+        verdict=verdict,
+        report=report,
+    )

@@ -1,0 +1,1 @@
+"""Ingest: from any table to split Parquet examples with a manifest."""

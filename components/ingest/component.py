@@ -1,0 +1,23 @@
+"""Ingest: from any table to split Parquet examples with a manifest."""
+
+from kfp.dsl import Dataset, Output
+
+from components.base import light
+
+
+@light
+def ingest(source: dict, examples: Output[Dataset], span: str = "", split: dict = {}, label: dict = {}):  # noqa: B006
+    """Read a table, split its rows by a stable hash, and write Parquet with a manifest.
+
+    Args:
+        source: where the data is, as `source` in sluice.yaml.
+        span: the span or window to read, e.g. ``4`` or ``2-4``; empty where the source has none.
+        split: how rows are divided, as `split` in sluice.yaml.
+        label: the label, as `label` in sluice.yaml; its column must be there.
+
+    Returns:
+        examples: ``<split>/part-*.parquet`` and ``examples.json``.
+    """
+    from sluice.stages import ingest as stage
+
+    stage.run(source=source, split=split, span=span, label=label, examples=examples)

@@ -1,0 +1,1 @@
+"""Probe: does what would be pushed load and answer? The service gate."""

@@ -1,0 +1,1 @@
+"""Push: publish what three verdicts blessed, and nothing else."""

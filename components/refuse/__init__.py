@@ -1,0 +1,1 @@
+"""Refuse: put on record that a gate stayed closed, and why."""

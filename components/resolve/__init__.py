@@ -1,0 +1,1 @@
+"""Resolve: which champion to compare with, and which span to read."""

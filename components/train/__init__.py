@@ -1,0 +1,1 @@
+"""Train: a model that carries its own preprocessing."""

@@ -1,0 +1,1 @@
+"""Transform: preprocessing set from the statistics, applied once."""

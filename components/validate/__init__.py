@@ -1,0 +1,1 @@
+"""Validate: statistics, schema, anomalies, skew and drift: the data gate."""

@@ -1,0 +1,57 @@
+"""Validate: statistics, schema, anomalies, skew and drift: the data gate."""
+
+from typing import NamedTuple
+
+from kfp.dsl import HTML, Artifact, Dataset, Input, Output
+
+from components.base import tensorflow
+
+
+@tensorflow
+def validate(
+    examples: Input[Dataset],
+    champion_statistics: Input[Artifact],
+    champion_schema: Input[Artifact],
+    champion_version: int,
+    label: dict,
+    features: dict,
+    policy: dict,
+    statistics: Output[Artifact],
+    schema: Output[Artifact],
+    verdict: Output[Artifact],
+    report: Output[HTML],
+) -> NamedTuple("Gate", [("status", str), ("gate", str)]):
+    """Judge examples before anything is trained on them.
+
+    Args:
+        examples: what `ingest` wrote.
+        champion_statistics: the statistics the champion was trained on (from `resolve`).
+        champion_schema: its schema; where there is none, a schema is inferred.
+        champion_version: the champion's version; 0 where there is none.
+        label: the label, as `label` in sluice.yaml.
+        features: the features, as `features` in sluice.yaml.
+        policy: the data gate's policy, as `policies.data` in sluice.yaml.
+
+    Returns:
+        statistics: TFDV statistics, ``<split>/FeatureStats.pb``.
+        schema: ``schema.pbtxt``.
+        verdict: ``verdict.json``.
+        report: Old against new distributions, anomalies first.
+        status: ``BLESSED``, ``NOT_BLESSED`` or ``INCONCLUSIVE``.
+        gate: ``open`` or ``closed``: what the verdict and the policy's mode mean for the steps that follow.
+    """
+    from sluice.stages import validate as stage
+
+    return stage.run(
+        examples=examples,
+        champion_statistics=champion_statistics,
+        champion_schema=champion_schema,
+        champion_version=champion_version,
+        label=label,
+        features=features,
+        policy=policy,
+        statistics=statistics,
+        schema=schema,
+        verdict=verdict,
+        report=report,
+    )

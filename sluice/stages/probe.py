@@ -1,0 +1,17 @@
+"""Probe: load what would be pushed in a fresh process, talk to it, and the service gate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from sluice.gates.service.policy import ServicePolicy
+from sluice.stages.runtime import Artifact, Gate, close, parse, stage
+
+
+@stage
+def run(*, model: Artifact, golden: Artifact, policy: dict[str, Any], verdict: Artifact) -> Gate:
+    """Send golden requests to the export and judge its answers, its latency and its size."""
+    from sluice.serving.probe import probe
+
+    return close(probe(model=Path(model.path), golden=Path(golden.path), policy=parse(ServicePolicy, policy, "policy")), verdict)

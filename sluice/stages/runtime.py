@@ -1,0 +1,118 @@
+"""What every stage has in common: quiet libraries, errors for people, artifacts by path and metadata."""
+
+from __future__ import annotations
+
+import errno
+import functools
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, Protocol, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from sluice.errors import SluiceError
+from sluice.gates.verdict import Mode, Status, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+P = ParamSpec("P")
+R = TypeVar("R")
+M = TypeVar("M", bound=BaseModel)
+
+FAILURE_MARK = "✗ "
+OPEN, CLOSED = "open", "closed"
+
+
+class Artifact(Protocol):
+    """What a stage needs of a KFP artifact: a local path, and metadata that travels with it."""
+
+    path: str
+    metadata: dict[str, Any]
+
+
+class Gate(NamedTuple):
+    """What a gate tells the graph: the verdict's status, and whether what follows runs (``open`` or ``closed``)."""
+
+    status: str
+    gate: str
+
+
+def stage(function: Callable[P, R]) -> Callable[P, R]:
+    """Make a function a stage: a user's mistake ends it with one message and exit status 1, not with a traceback."""
+    name = function.__module__.rpartition(".")[2]
+
+    @functools.wraps(function)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        quiet()
+        try:
+            return function(*args, **kwargs)
+        except SluiceError as error:
+            message = str(error)
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            message = f"the disk is full ({error.filename})\n  free some space, or give the stage a larger disk, and run again"
+        print(f"{FAILURE_MARK}{name}: {message}", file=sys.stderr, flush=True)  # noqa: T201
+        sys.exit(1)
+
+    return run
+
+
+def quiet() -> None:
+    """Keep the start-up noise of TensorFlow and Beam out of the logs; errors still come through."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # the same sums on every CPU
+    for library in ("absl", "apache_beam", "tensorflow", "root"):
+        logging.getLogger(library if library != "root" else None).setLevel(logging.ERROR)
+
+
+def parse(model: type[M], value: Any, name: str) -> M:
+    """Check a struct parameter against its model.
+
+    Raises:
+        SluiceError: it does not fit; names the parameter, the path inside it and what is expected.
+    """
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        raise SluiceError(explain(error), where=f"parameter {name}") from None
+
+
+def explain(error: ValidationError) -> str:
+    """A pydantic error as lines for a person: path, what is wrong, what was given."""
+    lines = []
+    for item in error.errors():
+        path = ".".join(str(part) for part in item["loc"]) or "(top)"
+        given = repr(item["input"])
+        lines.append(f"{path}: {item['msg'].removeprefix('Value error, ')}"
+                     + (f" (given: {given})" if len(given) <= 60 and item["type"] != "missing" else ""))
+    return "\n  ".join(lines)
+
+
+def present(artifact: Artifact) -> Path | None:
+    """The folder of an artifact of the champion, or None where `resolve` found no champion."""
+    folder = Path(artifact.path)
+    return None if (folder / "none.json").exists() else folder
+
+
+def close(verdict: Verdict, artifact: Artifact) -> Gate:
+    """Save a verdict, mirror it in the artifact's metadata and tell the graph; in ``fail`` mode a closed gate raises.
+
+    Raises:
+        SluiceError: the gate is closed and its mode is ``fail``; the message holds the reasons.
+    """
+    verdict.save(Path(artifact.path))
+    artifact.metadata.update(
+        gate=verdict.gate, status=str(verdict.status), digest=verdict.digest, policy_digest=verdict.policy_digest,
+        bootstrap=verdict.bootstrap, reasons=[r.sentence for r in verdict.reasons if r.closes],
+        **{f"subject_{name}": subject for name, subject in verdict.subjects.items()},
+    )
+    mode = Mode(verdict.policy["mode"])
+    if not verdict.blessed and mode is Mode.FAIL:
+        reasons = "\n  ".join(r.sentence for r in verdict.reasons if r.closes)
+        raise SluiceError(f"the {verdict.gate} gate says {verdict.status}\n  {reasons}")
+    is_open = verdict.status is Status.BLESSED or mode is Mode.REPORT
+    return Gate(status=str(verdict.status), gate=OPEN if is_open else CLOSED)

@@ -1,0 +1,27 @@
+"""Transform: a preprocessing model set from the statistics, and the examples it makes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from sluice.examples.dataset import Examples
+from sluice.features.spec import Features
+from sluice.stages.runtime import Artifact, parse, stage
+from sluice.training.spec import Label
+
+
+@stage
+def run(
+    *, examples: Artifact, statistics: Artifact, schema: Artifact, features: dict[str, Any], label: dict[str, Any],
+    preprocessing: Artifact, transformed: Artifact,
+) -> None:
+    """Build the preprocessing and apply it once to every split."""
+    from sluice.features.transform import transform
+
+    transform(
+        Examples.load(Path(examples.path)),
+        statistics=Path(statistics.path), schema=Path(schema.path),
+        features=parse(Features, features, "features"), label=parse(Label, label, "label"),
+        preprocessing_out=Path(preprocessing.path), transformed_out=Path(transformed.path),
+    )

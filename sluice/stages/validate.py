@@ -1,0 +1,34 @@
+"""Validate: statistics, schema, and the data gate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from sluice.examples.dataset import Examples
+from sluice.features.spec import Features
+from sluice.gates.data.policy import DataPolicy
+from sluice.stages.runtime import Artifact, Gate, close, parse, present, stage
+from sluice.training.spec import Label
+
+
+@stage
+def run(
+    *, examples: Artifact, champion_statistics: Artifact, champion_schema: Artifact, champion_version: int,
+    label: dict[str, Any], features: dict[str, Any], policy: dict[str, Any],
+    statistics: Artifact, schema: Artifact, verdict: Artifact, report: Artifact,
+) -> Gate:
+    """Judge the examples against the schema, the policy and the champion's statistics."""
+    from sluice.statistics.validate import validate
+
+    judged = validate(
+        Examples.load(Path(examples.path)),
+        label=parse(Label, label, "label").column,
+        features=parse(Features, features, "features"),
+        policy=parse(DataPolicy, policy, "policy"),
+        schema=present(champion_schema),
+        baseline=present(champion_statistics),
+        baseline_version=champion_version or None,
+        statistics_out=Path(statistics.path), schema_out=Path(schema.path), report_out=Path(report.path),
+    )
+    return close(judged, verdict)
