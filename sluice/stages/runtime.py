@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, Protocol, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from sluice.config.explain import explain
 from sluice.errors import SluiceError
 from sluice.gates.verdict import Mode, Status, Verdict
 
@@ -78,18 +79,7 @@ def parse(model: type[M], value: Any, name: str) -> M:
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        raise SluiceError(explain(error), where=f"parameter {name}") from None
-
-
-def explain(error: ValidationError) -> str:
-    """A pydantic error as lines for a person: path, what is wrong, what was given."""
-    lines = []
-    for item in error.errors():
-        path = ".".join(str(part) for part in item["loc"]) or "(top)"
-        given = repr(item["input"])
-        lines.append(f"{path}: {item['msg'].removeprefix('Value error, ')}"
-                     + (f" (given: {given})" if len(given) <= 60 and item["type"] != "missing" else ""))
-    return "\n  ".join(lines)
+        raise SluiceError(explain(error, model), where=f"parameter {name}") from None
 
 
 def present(artifact: Artifact) -> Path | None:

@@ -1,0 +1,42 @@
+# Every target does its own set-up; when that is done it starts at once.
+SPAN ?= next
+CONFIG ?= examples/flights
+PYTEST ?= -m pytest
+data := examples/flights/data/span-12.parquet
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test lint compile bench lock clean
+
+help: ## Show this
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## Make the two environments from their lock files
+	@build/environments
+
+$(data): examples/flights/prepare.py | setup
+	@.venv/bin/python examples/flights/prepare.py
+
+run: setup $(data) ## Train, judge and publish on this machine   [SPAN=next|latest|4|2-4] [CONFIG=examples/flights]
+	@.venv/bin/sluice run --config $(CONFIG) --span $(SPAN)
+
+test: setup $(data) ## Run all tests, each in the environment it is for
+	@.venv/bin/python $(PYTEST) tests
+	@.venv-components/bin/python $(PYTEST) tests
+
+lint: setup ## Check style, types and floors
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports
+
+compile: setup ## Compile components and pipelines to build/
+	@.venv/bin/sluice compile
+
+bench: setup $(data) ## Measure the line, stage by stage   [BENCH_JSON=FILE]
+	@.venv/bin/python -m tests.bench.line
+
+lock: setup ## Resolve the lock files anew
+	@build/environments lock
+
+clean: ## Remove environments, caches and runs
+	@rm -rf .venv .venv-* .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis runs

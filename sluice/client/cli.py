@@ -1,0 +1,34 @@
+"""The `sluice` command."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from sluice.client import run as run_command
+from sluice.errors import SluiceError
+
+app = typer.Typer(
+    name="sluice",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    help="Carry tabular data to a served model, and let nothing through that has not earned it.\n\n"
+    "Start with [b]sluice run --config examples/flights[/b]: it trains on this machine, judges data, model and service, "
+    "and publishes what three gates blessed. Then look at [b]sluice ledger log[/b].",
+)
+app.command("run")(run_command.run)
+
+
+def main() -> None:
+    """Run the command; a user's mistake ends it with one message and exit status 1."""
+    try:
+        app()
+    except SluiceError as error:
+        print(f"sluice: {error}", file=sys.stderr)  # noqa: T201
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,41 @@
+"""`sluice run`: the training pipeline on this machine, the same compiled YAML that a cluster runs."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sluice.client.options import Config, Overrides
+
+
+def run(
+    config: Config = Path("sluice.yaml"),
+    span: Annotated[str, typer.Option(help="[b]next[/b] (the window after the one judged last), [b]latest[/b], [b]4[/b] or [b]2-4[/b].")] = "next",
+    runs: Annotated[Path, typer.Option(help="Folder for artifacts and logs.")] = Path("runs"),
+    overrides: Overrides = None,
+) -> None:
+    """Run the training pipeline on this machine, without Docker and without a server.
+
+    Each step runs in the interpreter that stands for its image. Ends with the gates' verdicts and where the model,
+    the ledger and the reports are. Exit status: 0 when the run came to a decision, 1 when a step failed.
+
+    Example: sluice run --config examples/flights --span 2-4 --set trainer.steps=200
+    """
+    from rich.console import Console
+
+    from sluice.client import catalog
+    from sluice.client.local import Run
+    from sluice.client.options import parse_overrides
+    from sluice.client.summary import Progress, summarise
+    from sluice.config.load import arguments, load
+
+    use_case = load(config, parse_overrides(overrides))
+    console = Console(highlight=False)
+    console.print(f"[b]{use_case.name}[/b]: training on span [b]{span}[/b] of {use_case.source.uri}\n")
+    folder = (runs / use_case.name / time.strftime("%Y%m%d-%H%M%S")).absolute()
+    this = Run(folder, Progress(console))
+    this.pipeline(catalog.path("pipelines", "training"), arguments(use_case, span))
+    summarise(console, this, use_case.destination, use_case.ledger)

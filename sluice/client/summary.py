@@ -1,0 +1,111 @@
+"""What `sluice run` shows: a line a step while it works, then the gates' verdicts and where everything is."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from sluice.gates.verdict import Outcome, Severity, Status, Verdict
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rich.console import Console
+    from rich.status import Status as Spinner
+
+    from sluice.client.local import Run, Step
+
+DOES = {
+    "resolve": "looks up the champion and the span",
+    "ingest": "reads, splits and writes the examples",
+    "validate": "computes statistics and judges the data",
+    "transform": "builds the preprocessing and applies it",
+    "train": "trains and exports the challenger",
+    "evaluate": "scores and judges the challenger",
+    "probe": "loads the export in a fresh process and asks it",
+    "push": "checks the three verdicts and publishes",
+    "refuse": "puts the refusal on record",
+}
+STYLE = {Status.BLESSED: "bold green", Status.NOT_BLESSED: "bold red", Status.INCONCLUSIVE: "bold yellow"}
+
+
+@dataclass
+class Progress:
+    """A live line for the step at work, and a line for each one done."""
+
+    console: Console
+    _spinner: Spinner | None = field(default=None, repr=False)
+
+    def started(self, step: Step) -> None:
+        """Show what the step does."""
+        self._spinner = self.console.status(f"{step.name:<10}{DOES.get(step.name, '')}")
+        if self.console.is_terminal:
+            self._spinner.start()
+
+    def said(self, step: Step, message: str) -> None:
+        """Show what the step says of itself."""
+        if self._spinner:
+            self._spinner.update(f"{step.name:<10}{message}")
+
+    def ended(self, step: Step) -> None:
+        """Leave one line: the step, its time, and what it does or did wrong."""
+        if self._spinner:
+            self._spinner.stop()
+        mark = Text("✓", style="green") if step.succeeded else Text("✗", style="red")
+        self.console.print(mark, f"{step.name:<10}{step.wall:6.1f} s ", Text(DOES.get(step.name, ""), style="dim"))
+
+
+def summarise(console: Console, run: Run, destination: str, ledger: str) -> None:
+    """Print each gate's verdict with its reasons, the decision, and where model, ledger and reports are."""
+    console.print()
+    for step in run.steps:
+        if "verdict" in step.outputs and step.name != "refuse":
+            with contextlib.suppress(OSError):
+                _gate(console, Verdict.load(step.outputs["verdict"]))
+    _decision(console, run)
+    places = Table.grid(padding=(0, 2))
+    for name, place in _places(run, destination, ledger):
+        places.add_row(Text(name, style="dim"), Text(str(place), overflow="fold"))
+    console.print(Padding(places, (1, 0, 0, 0)))
+    wall, cpu = sum(s.wall for s in run.steps), run.imports + sum(s.cpu for s in run.steps)
+    console.print(Text(f"{len(run.steps)} steps in {wall:.0f} s, {cpu:.0f} CPU seconds, of which imports {run.imports:.0f}", style="dim"))
+
+
+def _gate(console: Console, verdict: Verdict) -> None:
+    against = f"against champion {verdict.baseline}" if verdict.baseline else "no champion yet"
+    passed = sum(r.outcome is Outcome.PASSED for r in verdict.reasons)
+    facts = f"{against}; {passed} of {len(verdict.reasons)} rules passed"
+    console.print(f"{verdict.gate.capitalize()} gate:", Text(str(verdict.status), style=STYLE[verdict.status]),
+                  Text(facts if verdict.gate != "service" else facts.partition("; ")[2], style="dim"))  # fmt: skip
+    for reason in verdict.reasons:
+        if reason.outcome is not Outcome.PASSED:
+            style = "red" if reason.closes else "yellow"
+            word = reason.rule if reason.severity is Severity.ERROR else f"{reason.rule} (warning)"
+            console.print(Padding(Text.assemble((f"{word}: ", style), reason.sentence), (0, 0, 0, 2)))
+
+
+def _decision(console: Console, run: Run) -> None:
+    last = run.steps[-1] if run.steps else None
+    if last is None:
+        return
+    console.print()
+    if last.name == "push" and last.values.get("decision") == "promoted":
+        console.print(Text(f"Promoted: version {last.values['number']:.0f} is the champion.", style="bold green"))
+    elif last.name in ("push", "refuse"):
+        number = last.values.get("number", last.values.get("Output", 0))
+        console.print(Text(f"Refused: nothing was published. Entry {number:.0f} of the ledger holds the reasons.", style="bold red"))
+
+
+def _places(run: Run, destination: str, ledger: str) -> list[tuple[str, str | Path]]:
+    places: list[tuple[str, str | Path]] = []
+    last = run.steps[-1] if run.steps else None
+    if last and last.values.get("decision") == "promoted":
+        places.append(("model", f"{destination.rstrip('/')}/{last.values['number']:.0f}"))
+    places.append(("ledger", ledger))
+    places += [(f"{step.name} report", step.outputs["report"]) for step in run.steps if "report" in step.outputs]
+    return [*places, ("log", run.folder / "log.txt")]

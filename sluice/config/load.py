@@ -1,0 +1,78 @@
+"""Reading ``sluice.yaml``: one readable message for a wrong key, a wrong type or a path that is not there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from sluice import storage
+from sluice.config.explain import explain
+from sluice.config.usecase import UseCase
+from sluice.errors import SluiceError
+
+CONFIG_FILE = "sluice.yaml"
+
+
+def load(path: Path, overrides: dict[str, Any] | None = None) -> UseCase:
+    """Read a use case; local URIs in it are relative to its file and become absolute.
+
+    Args:
+        path: the file, or the folder that holds ``sluice.yaml``.
+        overrides: dotted path to value, put over what the file says, e.g. ``{"trainer.steps": 100}``.
+
+    Raises:
+        SluiceError: the file is not there, is not YAML, or does not fit the model.
+    """
+    file = path / CONFIG_FILE if path.is_dir() else path
+    try:
+        content = yaml.safe_load(file.read_text())
+    except FileNotFoundError:
+        raise SluiceError("no such file", where=str(file),
+                          remedy="name a sluice.yaml with --config; examples/flights/sluice.yaml is one to start from") from None
+    except yaml.YAMLError as error:
+        raise SluiceError(f"not YAML: {error}", where=str(file)) from None
+    if not isinstance(content, dict):
+        raise SluiceError("a mapping is expected at the top", where=str(file), remedy="see examples/flights/sluice.yaml")
+    for dotted, value in (overrides or {}).items():
+        _put(content, dotted, value)
+    try:
+        use_case = UseCase.model_validate(content)
+    except ValidationError as error:
+        raise SluiceError(explain(error, UseCase), where=str(file)) from None
+    return _anchored(use_case, file.parent.absolute())
+
+
+def _put(content: dict[str, Any], dotted: str, value: Any) -> None:
+    *parents, last = dotted.split(".")
+    for key in parents:
+        content = content.setdefault(key, {})
+        if not isinstance(content, dict):
+            raise SluiceError(f"{dotted!r} leads through {key!r}, which is not a mapping", where="--set")
+    content[last] = value
+
+
+def _anchored(use_case: UseCase, folder: Path) -> UseCase:
+    """Local URIs relative to the file's folder, made absolute: a step may run anywhere."""
+
+    def absolute(uri: str) -> str:
+        if "://" in uri or not uri or not storage.is_local(uri):
+            return uri
+        return str(Path(folder, uri).resolve()) if not Path(uri).is_absolute() else uri
+
+    source = use_case.source.model_copy(update={"uri": absolute(use_case.source.uri)})
+    return use_case.model_copy(update={
+        "source": source, "destination": absolute(use_case.destination), "ledger": absolute(use_case.ledger),
+    })  # fmt: skip
+
+
+def arguments(use_case: UseCase, span: str) -> dict[str, Any]:
+    """The training pipeline's arguments, as plain JSON values."""
+    plain = use_case.model_dump(mode="json")
+    return {
+        **{key: plain[key] for key in ("name", "source", "label", "features", "split", "trainer", "destination", "ledger")},
+        **{f"{gate}_policy": policy for gate, policy in plain["policies"].items()},
+        "span": span,
+    }
