@@ -177,12 +177,13 @@ class Run:
             command = [*command[:2], command[2].replace("python3", shlex.join(self.interpreter(image))), *command[3:]]
             child = {**os.environ, **env, "SLUICE_USAGE": usage.name}
             with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=child) as process:
-                step.error = self._listen(step, process.stdout or (), log)
+                said = self._listen(step, process.stdout or (), log)
                 step.cpu, step.peak = _reap(process)
             if forked := json.loads(usage.read() or "{}"):
                 step.cpu, step.peak = step.cpu + forked["cpu"], 1024 * forked["peak"]
         step.wall = time.perf_counter() - start
         step.succeeded = process.returncode == 0
+        step.error = "" if step.succeeded else said
         with contextlib.suppress(OSError, ValueError):
             made = json.loads(Path(given["outputs"]["outputFile"]).read_text())
             step.values = made.get("parameterValues", {})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from pathlib import Path
 from typing import Annotated
@@ -33,7 +34,7 @@ def run(
     from sluice.config.load import arguments, load
 
     use_case = load(config, parse_overrides(overrides))
-    console = Console(highlight=False)
+    console = Console(file=sys.stdout, highlight=False)  # kept while KFP's own prints go to the log
     console.print(f"[b]{use_case.name}[/b]: training on span [b]{span}[/b] of {use_case.source.uri}\n")
     folder = (runs / use_case.name / time.strftime("%Y%m%d-%H%M%S")).absolute()
     this = Run(folder, Progress(console))
