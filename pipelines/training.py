@@ -33,7 +33,12 @@ def training(
     """The story: resolve, ingest, judge the data, transform, train, judge the model, judge the service, push."""
     champion = resolve(ledger=ledger, source=source, span=span)
     champion.set_display_name("Resolve the champion").set_caching_options(False)
-    record = {"ledger": ledger, "name": name, "span": champion.outputs["span"], "run": dsl.PIPELINE_JOB_NAME_PLACEHOLDER}
+    record = {
+        "ledger": ledger,
+        "name": name,
+        "span": champion.outputs["span"],
+        "run": dsl.PIPELINE_JOB_NAME_PLACEHOLDER,
+    }
 
     examples = ingest(source=source, split=split, label=label, span=champion.outputs["span"]).set_display_name("Ingest")
     data = validate(
@@ -70,6 +75,10 @@ def training(
                 destination=destination, **record,
             ).set_display_name("Push").set_caching_options(False)  # fmt: skip
         with dsl.Else(name="model-gate-closed"):
-            refuse(verdict=quality.outputs["verdict"], **record).set_display_name("Record the refusal").set_caching_options(False)
+            refuse(verdict=quality.outputs["verdict"], **record).set_display_name(
+                "Record the refusal"
+            ).set_caching_options(False)
     with dsl.Else(name="data-gate-closed"):
-        refuse(verdict=data.outputs["verdict"], **record).set_display_name("Record the refusal").set_caching_options(False)
+        refuse(verdict=data.outputs["verdict"], **record).set_display_name("Record the refusal").set_caching_options(
+            False
+        )

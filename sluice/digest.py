@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def of_bytes(content: bytes) -> str:
@@ -44,4 +46,6 @@ def of_tree(root: Path) -> str:
             files.append(path)
     with ThreadPoolExecutor() as pool:
         digests = pool.map(of_file, files)
-        return of_json([[path.relative_to(root).as_posix(), digest] for path, digest in zip(files, digests, strict=True)])
+        return of_json(
+            [[path.relative_to(root).as_posix(), digest] for path, digest in zip(files, digests, strict=True)]
+        )

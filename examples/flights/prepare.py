@@ -53,10 +53,15 @@ def prepare(folder: Path) -> list[Path]:
         zipfile.ZipFile(data / "flights.csv.zip").extract("flights.csv", scratch)
         for month, file in enumerate(files, start=1):
             partial = file.with_suffix(".partial")
-            database.execute(QUERY.format(target=partial), {
-                "flights": f"{scratch}/flights.csv", "weather": str(data / "weather.csv"),
-                "planes": str(data / "planes.csv"), "month": month,
-            })
+            database.execute(
+                QUERY.format(target=partial),
+                {
+                    "flights": f"{scratch}/flights.csv",
+                    "weather": str(data / "weather.csv"),
+                    "planes": str(data / "planes.csv"),
+                    "month": month,
+                },
+            )
             partial.rename(file)
     return files
 

@@ -15,8 +15,8 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     help="Carry tabular data to a served model, and let nothing through that has not earned it.\n\n"
-    "Start with [b]sluice run --config examples/flights[/b]: it trains on this machine, judges data, model and service, "
-    "and publishes what three gates blessed. Then look at [b]sluice ledger log[/b].",
+    "Start with [b]sluice run --config examples/flights[/b]: it trains on this machine, judges data, model and "
+    "service, and publishes what three gates blessed. Then look at [b]sluice ledger log[/b].",
 )
 app.command("run")(run_command.run)
 

@@ -25,11 +25,16 @@ def python(image: str) -> Path:
     if fnmatch(name, "*light*"):
         return Path(sys.executable)
     if not fnmatch(name, "*tensorflow*"):
-        raise SluiceError(f"no interpreter on this machine stands in for the image {image!r}",
-                          remedy="run it in containers (make run-containers), or on a cluster")
+        raise SluiceError(
+            f"no interpreter on this machine stands in for the image {image!r}",
+            remedy="run it in containers (make run-containers), or on a cluster",
+        )
     given = os.environ.get(VARIABLE)
     path = Path(given) if given else Path(__file__).parents[2] / ".venv-components" / "bin" / "python"
     if not path.exists():
-        raise SluiceError("the component environment is not here", where=str(path),
-                          remedy=f"run `make setup` in a checkout, or name its interpreter in {VARIABLE}")
+        raise SluiceError(
+            "the component environment is not here",
+            where=str(path),
+            remedy=f"run `make setup` in a checkout, or name its interpreter in {VARIABLE}",
+        )
     return path

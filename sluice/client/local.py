@@ -28,7 +28,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 # What the TensorFlow steps import anyway; imported once a run.
-PRELOAD = ("tensorflow", "tensorflow_data_validation", "tensorflow_model_analysis", "pandas", "pyarrow.parquet", "pydantic")
+PRELOAD = (
+    "tensorflow",
+    "tensorflow_data_validation",
+    "tensorflow_model_analysis",
+    "pandas",
+    "pyarrow.parquet",
+    "pydantic",
+)
 
 
 @dataclass
@@ -135,8 +142,11 @@ class Run:
             return [str(interpreter)]
         while not Path(self._socket).exists():
             if self._warm is None or self._warm.poll() is not None:
-                raise SluiceError("the component environment does not import TensorFlow", where=str(interpreter),
-                                  remedy="remove .venv-components and run `make setup`")
+                raise SluiceError(
+                    "the component environment does not import TensorFlow",
+                    where=str(interpreter),
+                    remedy="remove .venv-components and run `make setup`",
+                )
             time.sleep(0.02)
         return [str(interpreter), "-S", "-E", warm.__file__, "run", self._socket]
 
@@ -167,7 +177,10 @@ class Run:
         given = json.loads(command[command.index("--executor_input") + 1])
         step = Step(
             command[command.index("--function_to_execute") + 1],
-            {name: Path(item["artifacts"][0]["uri"]) for name, item in given.get("outputs", {}).get("artifacts", {}).items()},
+            {
+                name: Path(item["artifacts"][0]["uri"])
+                for name, item in given.get("outputs", {}).get("artifacts", {}).items()
+            },
         )
         self.steps.append(step)
         self.observer.started(step)
@@ -176,7 +189,9 @@ class Run:
             # Only the script is rewritten: a value or a path may well contain "python3".
             command = [*command[:2], command[2].replace("python3", shlex.join(self.interpreter(image))), *command[3:]]
             child = {**os.environ, **env, "SLUICE_USAGE": usage.name}
-            with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=child) as process:
+            with subprocess.Popen(
+                command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=child
+            ) as process:
                 said = self._listen(step, process.stdout or (), log)
                 step.cpu, step.peak = _reap(process)
             if forked := json.loads(usage.read() or "{}"):

@@ -10,7 +10,9 @@ import yaml
 
 from sluice.errors import SluiceError
 
-Config = Annotated[Path, typer.Option("--config", "-c", help="The use case: a sluice.yaml, or the folder that holds one.")]
+Config = Annotated[
+    Path, typer.Option("--config", "-c", help="The use case: a sluice.yaml, or the folder that holds one.")
+]
 Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", help="Put a value over the file's, e.g. [b]--set trainer.steps=200[/b]; may be repeated."),
@@ -27,6 +29,8 @@ def parse_overrides(given: list[str] | None) -> dict[str, Any]:
     for item in given or []:
         key, equals, value = item.partition("=")
         if not equals:
-            raise SluiceError(f"{item!r} has no value", where="--set", remedy="write --set key=value, e.g. --set trainer.steps=200")
+            raise SluiceError(
+                f"{item!r} has no value", where="--set", remedy="write --set key=value, e.g. --set trainer.steps=200"
+            )
         values[key] = yaml.safe_load(value)
     return values

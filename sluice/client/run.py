@@ -14,7 +14,10 @@ from sluice.client.options import Config, Overrides
 
 def run(
     config: Config = Path("sluice.yaml"),
-    span: Annotated[str, typer.Option(help="[b]next[/b] (the window after the one judged last), [b]latest[/b], [b]4[/b] or [b]2-4[/b].")] = "next",
+    span: Annotated[
+        str,
+        typer.Option(help="[b]next[/b] (the window after the one judged last), [b]latest[/b], [b]4[/b] or [b]2-4[/b]."),
+    ] = "next",
     runs: Annotated[Path, typer.Option(help="Folder for artifacts and logs.")] = Path("runs"),
     overrides: Overrides = None,
 ) -> None:

@@ -73,7 +73,12 @@ def summarise(console: Console, run: Run, destination: str, ledger: str) -> None
         places.add_row(Text(name, style="dim"), Text(str(place), overflow="fold"))
     console.print(Padding(places, (1, 0, 0, 0)))
     wall, cpu = sum(s.wall for s in run.steps), run.imports + sum(s.cpu for s in run.steps)
-    console.print(Text(f"{len(run.steps)} steps in {wall:.0f} s, {cpu:.0f} CPU seconds, of which imports {run.imports:.0f}", style="dim"))
+    console.print(
+        Text(
+            f"{len(run.steps)} steps in {wall:.0f} s, {cpu:.0f} CPU seconds, of which imports {run.imports:.0f}",
+            style="dim",
+        )
+    )
 
 
 def _gate(console: Console, verdict: Verdict) -> None:
@@ -98,7 +103,11 @@ def _decision(console: Console, run: Run) -> None:
         console.print(Text(f"Promoted: version {last.values['number']:.0f} is the champion.", style="bold green"))
     elif last.name in ("push", "refuse"):
         number = last.values.get("number", last.values.get("Output", 0))
-        console.print(Text(f"Refused: nothing was published. Entry {number:.0f} of the ledger holds the reasons.", style="bold red"))
+        console.print(
+            Text(
+                f"Refused: nothing was published. Entry {number:.0f} of the ledger holds the reasons.", style="bold red"
+            )
+        )
 
 
 def _places(run: Run, destination: str, ledger: str) -> list[tuple[str, str | Path]]:

@@ -57,7 +57,11 @@ def _attend(connection: socket.socket) -> None:
         _work(request, descriptors)
     with contextlib.suppress(KeyboardInterrupt):
         _, status, usage = os.wait4(worker, 0)
-        reply = {"status": os.waitstatus_to_exitcode(status), "cpu": usage.ru_utime + usage.ru_stime, "peak": usage.ru_maxrss}
+        reply = {
+            "status": os.waitstatus_to_exitcode(status),
+            "cpu": usage.ru_utime + usage.ru_stime,
+            "peak": usage.ru_maxrss,
+        }
         connection.sendall(json.dumps(reply).encode())
     os._exit(0)
 
@@ -78,7 +82,7 @@ def _work(request: dict[str, Any], descriptors: list[int]) -> None:
         status = leave.code if isinstance(leave.code, int) else int(leave.code is not None)
         if isinstance(leave.code, str):
             print(leave.code, file=sys.stderr)  # noqa: T201
-    except BaseException:  # noqa: BLE001 - the interpreter's own last line of defence, as in a process of its own
+    except BaseException:
         traceback.print_exc()
         status = 1
     with contextlib.suppress(OSError, ValueError):

@@ -1,0 +1,1 @@
+"""Configuration: ``sluice.yaml`` and the models that hold its defaults."""

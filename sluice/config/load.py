@@ -30,12 +30,17 @@ def load(path: Path, overrides: dict[str, Any] | None = None) -> UseCase:
     try:
         content = yaml.safe_load(file.read_text())
     except FileNotFoundError:
-        raise SluiceError("no such file", where=str(file),
-                          remedy="name a sluice.yaml with --config; examples/flights/sluice.yaml is one to start from") from None
+        raise SluiceError(
+            "no such file",
+            where=str(file),
+            remedy="name a sluice.yaml with --config; examples/flights/sluice.yaml is one to start from",
+        ) from None
     except yaml.YAMLError as error:
         raise SluiceError(f"not YAML: {error}", where=str(file)) from None
     if not isinstance(content, dict):
-        raise SluiceError("a mapping is expected at the top", where=str(file), remedy="see examples/flights/sluice.yaml")
+        raise SluiceError(
+            "a mapping is expected at the top", where=str(file), remedy="see examples/flights/sluice.yaml"
+        )
     for dotted, value in (overrides or {}).items():
         _put(content, dotted, value)
     try:
@@ -72,7 +77,10 @@ def arguments(use_case: UseCase, span: str) -> dict[str, Any]:
     """The training pipeline's arguments, as plain JSON values."""
     plain = use_case.model_dump(mode="json")
     return {
-        **{key: plain[key] for key in ("name", "source", "label", "features", "split", "trainer", "destination", "ledger")},
+        **{
+            key: plain[key]
+            for key in ("name", "source", "label", "features", "split", "trainer", "destination", "ledger")
+        },
         **{f"{gate}_policy": policy for gate, policy in plain["policies"].items()},
         "span": span,
     }

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from sluice.config.base import Strict
 from sluice.config.platform import Platform, Resources
 from sluice.examples.source import Source
 from sluice.examples.split import Split
 from sluice.features.spec import Features
 from sluice.gates.data.policy import DataPolicy
 from sluice.gates.model.policy import ModelPolicy
-from sluice.config.base import Strict
 from sluice.gates.service.policy import ServicePolicy
 from sluice.training.spec import Label, Trainer
 
@@ -53,5 +53,5 @@ class UseCase(Strict):
     policies: Policies
     destination: str
     ledger: str
-    resources: dict[str, Resources] = {}
+    resources: dict[str, Resources] = Field(default_factory=dict)
     platform: Platform = Platform()

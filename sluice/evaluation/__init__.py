@@ -1,0 +1,1 @@
+"""Evaluation: predictions, metrics, slices and resamples: the evidence for the model gate."""

@@ -1,0 +1,1 @@
+"""Examples: sources, spans, splits, and the artifact that ingest writes."""

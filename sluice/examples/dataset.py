@@ -46,12 +46,17 @@ class Examples:
         """
         facts = self.manifest.splits.get(split)
         if facts is None or facts.rows == 0:
-            raise SluiceError(f"the split {split!r} {'is empty' if facts else 'does not exist'}", where=str(self.folder),
-                              remedy=f"splits: {', '.join(f'{k} ({v.rows:,} rows)' for k, v in self.manifest.splits.items())}; "
-                                     "change `split` in sluice.yaml or give more data")
+            raise SluiceError(
+                f"the split {split!r} {'is empty' if facts else 'does not exist'}",
+                where=str(self.folder),
+                remedy=f"splits: {', '.join(f'{k} ({v.rows:,} rows)' for k, v in self.manifest.splits.items())}; "
+                "change `split` in sluice.yaml or give more data",
+            )
         return sorted((self.folder / split).glob("part-*.parquet"))
 
-    def batches(self, split: str, columns: Sequence[str] | None = None, batch_rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
+    def batches(
+        self, split: str, columns: Sequence[str] | None = None, batch_rows: int = BATCH_ROWS
+    ) -> Iterator[pa.RecordBatch]:
         """Record batches of at most `batch_rows` rows, in file order; memory is bounded by the batch."""
         import pyarrow.parquet as pq
 

@@ -77,6 +77,9 @@ class Manifest(BaseModel):
         """
         file = folder / MANIFEST_FILE
         if not file.is_file():
-            raise SluiceError("no examples here: examples.json is missing", where=str(folder),
-                              remedy="give the folder that ingest wrote, or run ingest again if it was interrupted")
+            raise SluiceError(
+                "no examples here: examples.json is missing",
+                where=str(folder),
+                remedy="give the folder that ingest wrote, or run ingest again if it was interrupted",
+            )
         return cls.model_validate_json(file.read_bytes())

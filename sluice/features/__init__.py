@@ -1,0 +1,1 @@
+"""Features: what a model sees, and the preprocessing that makes it."""

@@ -148,14 +148,21 @@ class Verdict(BaseModel):
         try:
             verdict = cls.model_validate_json(file.read_bytes())
         except (OSError, ValueError) as error:
-            raise SluiceError(f"no readable verdict ({type(error).__name__})", where=str(file),
-                              remedy="run the gate again") from error
+            raise SluiceError(
+                f"no readable verdict ({type(error).__name__})", where=str(file), remedy="run the gate again"
+            ) from error
         if verdict.status is not decide(verdict.reasons):
-            raise SluiceError(f"the status {verdict.status} does not follow from the reasons", where=str(file),
-                              remedy="the file was edited: run the gate again")
+            raise SluiceError(
+                f"the status {verdict.status} does not follow from the reasons",
+                where=str(file),
+                remedy="the file was edited: run the gate again",
+            )
         if verdict.policy_digest != digest.of_json(verdict.policy):
-            raise SluiceError("the policy digest is not that of the policy", where=str(file),
-                              remedy="the file was edited: run the gate again")
+            raise SluiceError(
+                "the policy digest is not that of the policy",
+                where=str(file),
+                remedy="the file was edited: run the gate again",
+            )
         return verdict
 
 
@@ -186,6 +193,13 @@ def verdict(
     ranked = sorted(reasons, key=lambda r: (not r.closes, order[r.outcome], r.rule, r.subject))
     applied = policy.model_dump(mode="json")
     return Verdict(
-        gate=gate, status=decide(ranked), reasons=tuple(ranked), subjects=subjects, policy=applied,
-        policy_digest=digest.of_json(applied), baseline=baseline, bootstrap=bootstrap, evidence=evidence or {},
+        gate=gate,
+        status=decide(ranked),
+        reasons=tuple(ranked),
+        subjects=subjects,
+        policy=applied,
+        policy_digest=digest.of_json(applied),
+        baseline=baseline,
+        bootstrap=bootstrap,
+        evidence=evidence or {},
     )

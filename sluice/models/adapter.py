@@ -61,6 +61,9 @@ def load(folder: Path) -> Predictor:
     manifest = ModelManifest.load(folder)
     adapter = ADAPTERS.get(manifest.flavor)
     if adapter is None:
-        raise SluiceError(f"no prediction adapter for the flavor {manifest.flavor!r}", where=str(folder),
-                          remedy=f"known flavors: {', '.join(sorted(ADAPTERS))}")
+        raise SluiceError(
+            f"no prediction adapter for the flavor {manifest.flavor!r}",
+            where=str(folder),
+            remedy=f"known flavors: {', '.join(sorted(ADAPTERS))}",
+        )
     return adapter(folder, manifest)

@@ -71,6 +71,7 @@ class ModelManifest(BaseModel):
         """
         file = folder / MODEL_FILE
         if not file.is_file():
-            raise SluiceError("no model here: model.json is missing", where=str(folder),
-                              remedy="give the folder that train wrote")
+            raise SluiceError(
+                "no model here: model.json is missing", where=str(folder), remedy="give the folder that train wrote"
+            )
         return cls.model_validate_json(file.read_bytes())

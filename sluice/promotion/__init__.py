@@ -1,0 +1,1 @@
+"""Promotion: the ledger, the push, the rollback."""

@@ -1,0 +1,1 @@
+"""Serving: probing an export as a client would."""

@@ -12,16 +12,26 @@ from sluice.stages.runtime import Artifact, Gate, close, parse, present, stage
 
 @stage
 def run(
-    *, examples: Artifact, model: Artifact, champion_model: Artifact, champion_version: int, policy: dict[str, Any],
-    evaluation: Artifact, verdict: Artifact, report: Artifact,
+    *,
+    examples: Artifact,
+    model: Artifact,
+    champion_model: Artifact,
+    champion_version: int,
+    policy: dict[str, Any],
+    evaluation: Artifact,
+    verdict: Artifact,
+    report: Artifact,
 ) -> Gate:
     """Score both models on the evaluation split and judge the candidate."""
     from sluice.evaluation.evaluate import evaluate
 
     judged = evaluate(
         Examples.load(Path(examples.path)),
-        model=Path(model.path), champion=present(champion_model), champion_version=champion_version or None,
+        model=Path(model.path),
+        champion=present(champion_model),
+        champion_version=champion_version or None,
         policy=parse(ModelPolicy, policy, "policy"),
-        evaluation_out=Path(evaluation.path), report_out=Path(report.path),
+        evaluation_out=Path(evaluation.path),
+        report_out=Path(report.path),
     )
     return close(judged, verdict)

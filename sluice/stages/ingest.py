@@ -16,9 +16,17 @@ def run(*, source: dict[str, Any], split: dict[str, Any], span: str, label: dict
     """Read one span or window of the source, split it and write Parquet with a manifest."""
     from sluice.examples.ingest import ingest
 
-    manifest = ingest(parse(Source, source, "source"), parse(Split, split, "split"), span, Path(examples.path),
-                      label=parse(Label, label, "label").column if label else None)
+    manifest = ingest(
+        parse(Source, source, "source"),
+        parse(Split, split, "split"),
+        span,
+        Path(examples.path),
+        label=parse(Label, label, "label").column if label else None,
+    )
     examples.metadata.update(
-        span=span, digest=manifest.digest, rows_in=manifest.rows_in, quarantined=manifest.quarantined,
+        span=span,
+        digest=manifest.digest,
+        rows_in=manifest.rows_in,
+        quarantined=manifest.quarantined,
         **{f"rows_{name}": facts.rows for name, facts in manifest.splits.items()},
     )

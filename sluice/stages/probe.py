@@ -14,4 +14,6 @@ def run(*, model: Artifact, golden: Artifact, policy: dict[str, Any], verdict: A
     """Send golden requests to the export and judge its answers, its latency and its size."""
     from sluice.serving.probe import probe
 
-    return close(probe(model=Path(model.path), golden=Path(golden.path), policy=parse(ServicePolicy, policy, "policy")), verdict)
+    return close(
+        probe(model=Path(model.path), golden=Path(golden.path), policy=parse(ServicePolicy, policy, "policy")), verdict
+    )

@@ -18,16 +18,35 @@ class Pushed(NamedTuple):
 
 @stage
 def run(
-    *, model: Artifact, statistics: Artifact, schema: Artifact, examples: Artifact,
-    data_verdict: Artifact, model_verdict: Artifact, service_verdict: Artifact, policies: dict[str, Any],
-    destination: str, ledger: str, run: dict[str, str],
+    *,
+    model: Artifact,
+    statistics: Artifact,
+    schema: Artifact,
+    examples: Artifact,
+    data_verdict: Artifact,
+    model_verdict: Artifact,
+    service_verdict: Artifact,
+    policies: dict[str, Any],
+    destination: str,
+    ledger: str,
+    run: dict[str, str],
 ) -> Pushed:
     """Publish what three verdicts blessed; whatever else comes is refused, and recorded as refused."""
     from sluice.promotion.push import push
 
     entry = push(
-        model=Path(model.path), statistics=Path(statistics.path), schema=Path(schema.path),
-        verdicts={"data": Path(data_verdict.path), "model": Path(model_verdict.path), "service": Path(service_verdict.path)},
-        policies=policies, examples=Manifest.load(Path(examples.path)), destination=destination, ledger=ledger, run=run,
+        model=Path(model.path),
+        statistics=Path(statistics.path),
+        schema=Path(schema.path),
+        verdicts={
+            "data": Path(data_verdict.path),
+            "model": Path(model_verdict.path),
+            "service": Path(service_verdict.path),
+        },
+        policies=policies,
+        examples=Manifest.load(Path(examples.path)),
+        destination=destination,
+        ledger=ledger,
+        run=run,
     )
     return Pushed(str(entry.kind), entry.number)

@@ -17,13 +17,17 @@ class Resolved(NamedTuple):
 
 
 @stage
-def run(*, ledger: str, source: dict[str, Any], span: str, model: Artifact, statistics: Artifact, schema: Artifact) -> Resolved:
+def run(
+    *, ledger: str, source: dict[str, Any], span: str, model: Artifact, statistics: Artifact, schema: Artifact
+) -> Resolved:
     """Fetch the champion's model, statistics and schema from the ledger; settle ``latest`` or ``next`` spans."""
     from sluice.examples import spans
     from sluice.promotion.ledger import Ledger
     from sluice.promotion.resolve import resolve
 
-    champion = resolve(ledger, model_out=Path(model.path), statistics_out=Path(statistics.path), schema_out=Path(schema.path))
+    champion = resolve(
+        ledger, model_out=Path(model.path), statistics_out=Path(statistics.path), schema_out=Path(schema.path)
+    )
     version = champion.number if champion else 0
     for artifact in (model, statistics, schema):
         artifact.metadata["version"] = version

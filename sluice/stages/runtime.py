@@ -55,7 +55,9 @@ def stage(function: Callable[P, R]) -> Callable[P, R]:
         except OSError as error:
             if error.errno != errno.ENOSPC:
                 raise
-            message = f"the disk is full ({error.filename})\n  free some space, or give the stage a larger disk, and run again"
+            message = (
+                f"the disk is full ({error.filename})\n  free some, or give the stage a larger disk, and run again"
+            )
         print(f"{FAILURE_MARK}{name}: {message}", file=sys.stderr, flush=True)  # noqa: T201
         sys.exit(1)
 
@@ -96,8 +98,12 @@ def close(verdict: Verdict, artifact: Artifact) -> Gate:
     """
     verdict.save(Path(artifact.path))
     artifact.metadata.update(
-        gate=verdict.gate, status=str(verdict.status), digest=verdict.digest, policy_digest=verdict.policy_digest,
-        bootstrap=verdict.bootstrap, reasons=[r.sentence for r in verdict.reasons if r.closes],
+        gate=verdict.gate,
+        status=str(verdict.status),
+        digest=verdict.digest,
+        policy_digest=verdict.policy_digest,
+        bootstrap=verdict.bootstrap,
+        reasons=[r.sentence for r in verdict.reasons if r.closes],
         **{f"subject_{name}": subject for name, subject in verdict.subjects.items()},
     )
     mode = Mode(verdict.policy["mode"])

@@ -13,17 +13,29 @@ from sluice.training.spec import Label, Trainer
 
 @stage
 def run(
-    *, transformed: Artifact, preprocessing: Artifact, examples: Artifact, champion_model: Artifact,
-    trainer: dict[str, Any], label: dict[str, Any], model: Artifact, golden: Artifact, report: Artifact,
+    *,
+    transformed: Artifact,
+    preprocessing: Artifact,
+    examples: Artifact,
+    champion_model: Artifact,
+    trainer: dict[str, Any],
+    label: dict[str, Any],
+    model: Artifact,
+    golden: Artifact,
+    report: Artifact,
 ) -> None:
     """Train, export with the preprocessing inside, and keep the trained model's own answers to golden requests."""
     from sluice.training.train import train
 
     manifest = train(
-        transformed=Path(transformed.path), preprocessing=Path(preprocessing.path),
+        transformed=Path(transformed.path),
+        preprocessing=Path(preprocessing.path),
         examples=Examples.load(Path(examples.path)),
-        trainer=parse(Trainer, trainer, "trainer"), label=parse(Label, label, "label"),
-        model_out=Path(model.path), golden_out=Path(golden.path), report_out=Path(report.path),
+        trainer=parse(Trainer, trainer, "trainer"),
+        label=parse(Label, label, "label"),
+        model_out=Path(model.path),
+        golden_out=Path(golden.path),
+        report_out=Path(report.path),
         champion=present(champion_model),
     )
     model.metadata.update(framework=manifest.flavor, task=str(manifest.task), digest=digest.of_tree(Path(model.path)))

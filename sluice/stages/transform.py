@@ -13,15 +13,24 @@ from sluice.training.spec import Label
 
 @stage
 def run(
-    *, examples: Artifact, statistics: Artifact, schema: Artifact, features: dict[str, Any], label: dict[str, Any],
-    preprocessing: Artifact, transformed: Artifact,
+    *,
+    examples: Artifact,
+    statistics: Artifact,
+    schema: Artifact,
+    features: dict[str, Any],
+    label: dict[str, Any],
+    preprocessing: Artifact,
+    transformed: Artifact,
 ) -> None:
     """Build the preprocessing and apply it once to every split."""
     from sluice.features.transform import transform
 
     transform(
         Examples.load(Path(examples.path)),
-        statistics=Path(statistics.path), schema=Path(schema.path),
-        features=parse(Features, features, "features"), label=parse(Label, label, "label"),
-        preprocessing_out=Path(preprocessing.path), transformed_out=Path(transformed.path),
+        statistics=Path(statistics.path),
+        schema=Path(schema.path),
+        features=parse(Features, features, "features"),
+        label=parse(Label, label, "label"),
+        preprocessing_out=Path(preprocessing.path),
+        transformed_out=Path(transformed.path),
     )

@@ -14,9 +14,18 @@ from sluice.training.spec import Label
 
 @stage
 def run(
-    *, examples: Artifact, champion_statistics: Artifact, champion_schema: Artifact, champion_version: int,
-    label: dict[str, Any], features: dict[str, Any], policy: dict[str, Any],
-    statistics: Artifact, schema: Artifact, verdict: Artifact, report: Artifact,
+    *,
+    examples: Artifact,
+    champion_statistics: Artifact,
+    champion_schema: Artifact,
+    champion_version: int,
+    label: dict[str, Any],
+    features: dict[str, Any],
+    policy: dict[str, Any],
+    statistics: Artifact,
+    schema: Artifact,
+    verdict: Artifact,
+    report: Artifact,
 ) -> Gate:
     """Judge the examples against the schema, the policy and the champion's statistics."""
     from sluice.statistics.validate import validate
@@ -29,6 +38,8 @@ def run(
         schema=present(champion_schema),
         baseline=present(champion_statistics),
         baseline_version=champion_version or None,
-        statistics_out=Path(statistics.path), schema_out=Path(schema.path), report_out=Path(report.path),
+        statistics_out=Path(statistics.path),
+        schema_out=Path(schema.path),
+        report_out=Path(report.path),
     )
     return close(judged, verdict)

@@ -1,0 +1,1 @@
+"""Statistics of examples, schemas, and the evidence for the data gate."""

@@ -1,0 +1,1 @@
+"""Training: labels, trainers, and the model artifact they export."""

@@ -72,7 +72,9 @@ def spec(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     ("first", "second", "says"), [(3, 3, "both open"), (3, 1, "inner closed"), (1, 3, "outer closed")]
 )
-def test_each_branch_in_the_interpreter_of_its_image(spec: Path, tmp_path: Path, first: int, second: int, says: str) -> None:
+def test_each_branch_in_the_interpreter_of_its_image(
+    spec: Path, tmp_path: Path, first: int, second: int, says: str
+) -> None:
     watch = Watch()
     run = Run(tmp_path, watch)
     run.pipeline(spec, {"first": first, "second": second, "limit": 10})

@@ -1,0 +1,1 @@
+"""The data gate: what examples must be before anything is trained on them."""

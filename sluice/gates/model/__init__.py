@@ -1,0 +1,1 @@
+"""The model gate: what a challenger must prove before it is served."""

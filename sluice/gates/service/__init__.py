@@ -1,0 +1,1 @@
+"""The service gate: how an export must load and answer before it is pushed."""
