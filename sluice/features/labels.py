@@ -1,0 +1,95 @@
+"""Labels: what the task is, and the label's values as numbers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sluice.errors import SluiceError
+from sluice.models.manifest import Task
+from sluice.statistics.artifact import common_of
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from sluice.statistics.artifact import SplitStatistics
+    from sluice.training.spec import Label
+
+MAX_CLASSES = 50
+
+
+def settle(label: Label, statistics: SplitStatistics, values: pa.ChunkedArray) -> tuple[Task, list[str]]:
+    """The task, and the label's classes as text in the order of the model's outputs (none for a regression).
+
+    Args:
+        label: the label as configured.
+        statistics: of the train split.
+        values: the label's column in the train split.
+
+    Raises:
+        SluiceError: the label is constant, has missing values, or does not fit the configured task.
+    """
+    feature = statistics.feature(label.column)
+    missing = common_of(feature).num_missing
+    if missing:
+        raise SluiceError(f"the label is missing in {missing:,} rows of the train split", where=f"label: {label.column}",
+                          remedy="leave such rows out in the source")  # fmt: skip
+    classes = _sorted(values.unique().to_pylist())
+    if len(classes) < 2:
+        raise SluiceError(f"the label has one value only: {classes}", where=f"label: {label.column}",
+                          remedy="a constant label teaches nothing; check the source")  # fmt: skip
+    whole = not isinstance(values[0].as_py(), float) or all(float(c).is_integer() for c in classes[:MAX_CLASSES])
+    task = label.task
+    if task == "auto":
+        task = "binary" if len(classes) == 2 else "multiclass" if whole and len(classes) <= MAX_CLASSES else "regression"
+    if task == "regression":
+        if feature.HasField("string_stats"):
+            raise SluiceError("a regression needs a number", where=f"label: {label.column}", remedy="set label.task")
+        return Task.REGRESSION, []
+    if task == "binary" and len(classes) != 2:
+        raise SluiceError(f"the label has {len(classes)} values, a binary task two", where=f"label: {label.column}",
+                          remedy="set label.task to multiclass or regression")  # fmt: skip
+    texts = [as_text(value) for value in classes]
+    if task == "binary" and label.positive is not None:
+        if label.positive not in texts:
+            raise SluiceError(f"the positive value {label.positive!r} does not occur", where="label.positive",
+                              remedy=f"values: {', '.join(texts)}")  # fmt: skip
+        texts.sort(key=lambda text: text == label.positive)
+    return Task(task), texts
+
+
+def encode(values: pa.ChunkedArray | pa.Array, task: Task, classes: list[str], where: str) -> np.ndarray:
+    """The label as the model's loss takes it: float32, shape [rows]; for classes, their index.
+
+    Raises:
+        SluiceError: a class that training did not see, or a missing label.
+    """
+    if values.null_count:
+        raise SluiceError(f"the label is missing in {values.null_count:,} rows", where=where, remedy="leave such rows out")
+    if task is Task.REGRESSION:
+        return np.asarray(values.to_numpy(), np.float32)
+    index = {text: position for position, text in enumerate(classes)}
+    unique = values.unique().to_pylist()
+    if unseen := [value for value in unique if as_text(value) not in index]:
+        raise SluiceError(f"the class {unseen[0]!r} was not in the train split", where=where,
+                          remedy=f"known classes: {', '.join(classes)}; give more data or leave its rows out")  # fmt: skip
+    encoded = values.dictionary_encode()
+    encoded = encoded.combine_chunks() if hasattr(encoded, "combine_chunks") else encoded
+    if hasattr(encoded, "chunk"):
+        encoded = encoded.chunk(0)
+    positions = np.array([index[as_text(value)] for value in encoded.dictionary.to_pylist()], np.float32)
+    return positions[encoded.indices.to_numpy()]
+
+
+def as_text(value: Any) -> str:
+    """A class as text: integers (of any type) in decimal, booleans as ``true`` and ``false``."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
+
+
+def _sorted(values: list[Any]) -> list[Any]:
+    return sorted(value for value in values if value is not None)

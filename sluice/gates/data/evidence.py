@@ -1,0 +1,62 @@
+"""What the data gate judges: plain facts, gathered by `sluice.statistics`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Anomaly:
+    """One deviation from the schema, as TFDV names it.
+
+    Attributes:
+        feature: the feature, ``""`` for the data set as a whole.
+        kind: TFDV's anomaly type, e.g. ``SCHEMA_MISSING_COLUMN``.
+        split: where it was seen.
+        sentence: TFDV's description.
+    """
+
+    feature: str
+    kind: str
+    split: str
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """A feature's counts over the same bins in two data sets; the last bin holds the missing values.
+
+    Attributes:
+        feature: the feature.
+        current: counts in the data that is judged.
+        baseline: counts in the data it is compared with.
+    """
+
+    feature: str
+    current: tuple[int, ...]
+    baseline: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class DataEvidence:
+    """Everything the data gate looks at.
+
+    Attributes:
+        rows: split name to rows.
+        label: the label's column.
+        label_values: number of distinct values of the label in the train split.
+        features: columns that the model will see.
+        missing: feature to the fraction of missing values in the train split.
+        anomalies: deviations from the schema.
+        distributions: features and label, where there is a baseline.
+        inferred: whether the schema was inferred from this very data.
+    """
+
+    rows: dict[str, int]
+    label: str
+    label_values: int
+    features: tuple[str, ...]
+    missing: dict[str, float]
+    anomalies: tuple[Anomaly, ...] = ()
+    distributions: tuple[Distribution, ...] = field(default=())
+    inferred: bool = False
