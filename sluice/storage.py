@@ -88,6 +88,12 @@ class Store:
             return False
         return True
 
+    def copy(self, source: str, target: str) -> None:
+        """Copy an object within the store."""
+        import obstore
+
+        obstore.copy(self._backend, source, target)
+
     def keys(self, prefix: str = "") -> Iterator[str]:
         """Keys of all objects below a prefix, in no order."""
         import obstore
