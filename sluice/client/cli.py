@@ -6,6 +6,7 @@ import sys
 
 import typer
 
+from sluice.client import compile as compile_command
 from sluice.client import run as run_command
 from sluice.errors import SluiceError
 
@@ -19,6 +20,7 @@ app = typer.Typer(
     "service, and publishes what three gates blessed. Then look at [b]sluice ledger log[/b].",
 )
 app.command("run")(run_command.run)
+app.command("compile")(compile_command.command)
 
 
 def main() -> None:

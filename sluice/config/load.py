@@ -75,7 +75,7 @@ def _anchored(use_case: UseCase, folder: Path) -> UseCase:
 
 def arguments(use_case: UseCase, span: str) -> dict[str, Any]:
     """The training pipeline's arguments, as plain JSON values."""
-    plain = use_case.model_dump(mode="json")
+    plain = use_case.model_dump(mode="json", exclude_none=True)  # KFP's structs hold no null
     return {
         **{
             key: plain[key]

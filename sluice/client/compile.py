@@ -1,0 +1,143 @@
+"""`sluice compile`: components and pipelines to YAML, everything a cluster needs.
+
+Sources are loaded by path, so that users compile their own files the same way.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import yaml
+
+from sluice.errors import SluiceError
+
+IMAGE = re.compile(r"^(?:[^/]+/)*sluice/(?P<name>[a-z-]+):(?P<tag>[^@]+)$")
+
+
+@dataclass(frozen=True)
+class Images:
+    """How image names are completed.
+
+    Attributes:
+        registry: put before every image of ours, e.g. ``europe-docker.pkg.dev/project/sluice``; empty: as written.
+        tag: instead of the library's version.
+        digests: image name (``light``, ``tensorflow``) to ``sha256:...``; a digest goes before a tag.
+    """
+
+    registry: str = ""
+    tag: str = ""
+    digests: dict[str, str] = field(default_factory=dict)
+
+    def complete(self, image: str) -> str:
+        """An image's full name; images that are not ours are left alone."""
+        match = IMAGE.match(image)
+        if not match:
+            return image
+        name = f"{self.registry.rstrip('/')}/{match['name']}" if self.registry else f"sluice/{match['name']}"
+        if digest := self.digests.get(match["name"]):
+            return f"{name}@{digest}"
+        return f"{name}:{self.tag or match['tag']}"
+
+
+def compile_all(root: Path, out: Path, images: Images) -> list[Path]:
+    """Compile ``components/*/component.py`` and ``pipelines/*.py`` of a checkout.
+
+    Args:
+        root: the checkout.
+        out: ``components/<name>.yaml`` and ``pipelines/<name>.yaml`` go there.
+        images: how image names are completed.
+
+    Returns:
+        The files written.
+    """
+    sources = [(path, out / "components") for path in sorted(root.glob("components/*/component.py"))]
+    sources += [(path, out / "pipelines") for path in sorted(root.glob("pipelines/[a-z]*.py"))]
+    if not sources:
+        raise SluiceError("no components and no pipelines here", where=str(root), remedy="run it in a checkout of Sluice")
+    return [target for path, folder in sources for target in compile_file(path, folder, images)]
+
+
+def compile_file(path: Path, out: Path, images: Images) -> list[Path]:
+    """Compile what a file defines (not what it imports) to ``<out>/<name>.yaml``.
+
+    Raises:
+        SluiceError: it defines no component and no pipeline.
+    """
+    from kfp.dsl import base_component
+
+    module = _load(path)
+    found = {
+        name: value for name, value in vars(module).items()
+        if isinstance(value, base_component.BaseComponent) and name == _own_name(path)
+    } or {
+        name: value for name, value in vars(module).items() if isinstance(value, base_component.BaseComponent)
+    }  # fmt: skip
+    if not found:
+        raise SluiceError("no component and no pipeline is defined here", where=str(path),
+                          remedy="define one with @dsl.component or @dsl.pipeline")  # fmt: skip
+    out.mkdir(parents=True, exist_ok=True)
+    return [_write(value, out / f"{name.replace('_', '-')}.yaml", images) for name, value in found.items()]
+
+
+def _own_name(path: Path) -> str:
+    return path.parent.name if path.name == "component.py" else path.stem
+
+
+def _load(path: Path) -> Any:
+    """Import a file by its path, as part of its package where it is in one."""
+    path = path.absolute()
+    root = path.parent
+    while (root / "__init__.py").exists():
+        root = root.parent
+    if str(root) not in sys.path:
+        sys.path.insert(0, str(root))
+    name = ".".join(path.relative_to(root).with_suffix("").parts)
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise SluiceError("not a Python file", where=str(path))
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def _write(component: Any, target: Path, images: Images) -> Path:
+    from kfp import compiler
+
+    with tempfile.TemporaryDirectory() as scratch:
+        raw = Path(scratch) / "raw.yaml"
+        compiler.Compiler().compile(component, str(raw))
+        text = raw.read_text()
+    documents = list(yaml.safe_load_all(text))
+    for executor in documents[0]["deploymentSpec"]["executors"].values():
+        container = executor["container"]
+        container["image"] = images.complete(container["image"])
+    header = "\n".join(line for line in text.splitlines() if line.startswith("#"))
+    body = yaml.safe_dump_all(documents, sort_keys=True, width=10_000, allow_unicode=True)
+    partial = target.with_suffix(".partial")
+    partial.write_text(f"{header}\n{body}")
+    partial.rename(target)
+    return target
+
+
+def command(
+    root: Annotated[Path, typer.Argument(help="The checkout.")] = Path(),
+    out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("build"),
+    registry: Annotated[str, typer.Option(help="Registry and path of the images.")] = "",
+    tag: Annotated[str, typer.Option(help="Tag of the images; default: the library's version.")] = "",
+    digest: Annotated[list[str] | None, typer.Option(help="[b]NAME=sha256:...[/b], e.g. of tensorflow; may be repeated.")] = None,
+) -> None:
+    """Compile every component and pipeline to YAML.
+
+    Example: sluice compile --registry europe-docker.pkg.dev/my-project/sluice --tag 0.1.0
+    """
+    pairs = dict(item.partition("=")[::2] for item in digest or [])
+    for target in compile_all(root, out, Images(registry, tag, pairs)):
+        typer.echo(target)

@@ -1,0 +1,102 @@
+"""Gather the evidence for the model gate: every metric, slice and resample from predictions that are made once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sluice.evaluation.metrics import METRICS, Rows, trivial
+from sluice.evaluation.resample import weights
+from sluice.gates.model.evidence import OVERALL, Measured, ModelEvidence, SliceEvidence
+from sluice.gates.model.metrics import FLOOR, TASKS
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from sluice.gates.model.policy import ModelPolicy
+    from sluice.models.manifest import Task
+
+CHALLENGER, CHAMPION, TRIVIAL = "challenger", "champion", "trivial"
+
+
+@dataclass(frozen=True)
+class Slices:
+    """Which rows are in which slice.
+
+    Attributes:
+        rows: slice to the indices of its rows; ``OVERALL`` has them all.
+        groups: column group to its slices.
+    """
+
+    rows: dict[str, NDArray[np.int64]]
+    groups: dict[tuple[str, ...], tuple[str, ...]]
+
+
+def gather(
+    models: dict[str, Rows], slices: Slices, policy: ModelPolicy, task: Task, *, champion: int | None,
+    identical: bool = False, groups: NDArray[np.int64] | None = None,
+) -> ModelEvidence:  # fmt: skip
+    """Measure all models on the same rows.
+
+    Args:
+        models: ``challenger`` and, if there is one, ``champion``, with what they predicted.
+        slices: which rows are in which slice.
+        policy: names the metrics, and how noise is told.
+        task: of the models.
+        champion: the champion's version.
+        identical: whether challenger and champion are the same bytes.
+        groups: group of each row, drawn together.
+    """
+    models = {**models, TRIVIAL: trivial(models[CHALLENGER])}
+    names = [name for name in _named(policy, task) if name in TASKS[task]]
+    tested = _tested(policy, slices)
+    draws = _draws(models, slices, names, tested, policy, groups)
+    evidence = {}
+    for piece, index in slices.rows.items():
+        measured: dict[str, dict[str, Measured]] = {}
+        for model, rows in models.items():
+            held, ones = rows.take(index), np.ones((1, len(index)))
+            measured[model] = {
+                name: Measured(float(METRICS[name](held, ones)[0]), draws.get((model, piece, name), np.empty(0)))
+                for name in names
+            }
+        evidence[piece] = SliceEvidence(len(index), measured[CHALLENGER], measured.get(CHAMPION, {}), measured[TRIVIAL])
+    return ModelEvidence(str(task), evidence, slices.groups, champion, identical)
+
+
+def _named(policy: ModelPolicy, task: Task) -> list[str]:
+    floor = () if policy.floor == "off" else (policy.floor.metric or FLOOR[task],)
+    return list(dict.fromkeys([*policy.measured(), *floor]))
+
+
+def _tested(policy: ModelPolicy, slices: Slices) -> dict[str, set[str]]:
+    """Metric to the slices whose resamples a rule asks for."""
+    tested: dict[str, set[str]] = {}
+    for rule in policy.rules:
+        names = [name for group in rule.slices for name in slices.groups.get(group, ())] if rule.slices else [OVERALL]
+        tested.setdefault(rule.metric, set()).update(n for n in names if len(slices.rows[n]) >= policy.min_slice_rows or n == OVERALL)
+    return tested
+
+
+def _draws(
+    models: dict[str, Rows], slices: Slices, names: list[str], tested: dict[str, set[str]], policy: ModelPolicy,
+    groups: NDArray[np.int64] | None,
+) -> dict[tuple[str, str, str], NDArray[np.float64]]:  # fmt: skip
+    """The metrics that rules ask for, in every resample."""
+    if policy.uncertainty == "point":
+        return {}
+    wanted = {name: tested.get(name, set()) | ({OVERALL} if name in names and name not in policy.metrics else set()) for name in names}
+    parts: dict[tuple[str, str, str], list[NDArray[np.float64]]] = {}
+    total = len(slices.rows[OVERALL])
+    for chunk in weights(total, policy.resamples, policy.seed, groups):
+        for piece, index in slices.rows.items():
+            asked = [name for name in names if piece in wanted[name]]
+            if not asked:
+                continue
+            held = chunk if piece == OVERALL else chunk[:, index]
+            for model, rows in models.items():
+                for name in asked:
+                    parts.setdefault((model, piece, name), []).append(METRICS[name](rows.take(index), held))
+    return {key: np.concatenate(value) for key, value in parts.items()}

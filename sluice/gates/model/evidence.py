@@ -1,0 +1,62 @@
+"""What the model gate judges: metrics with their resamples, on the same rows for every model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+OVERALL = ""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One metric of one model over one slice.
+
+    Attributes:
+        value: the metric; NaN where it is not defined (one class only, say).
+        draws: the metric in every resample, shape [resamples]; the draws of all models go together. Empty where the
+            policy goes by point estimates.
+    """
+
+    value: float
+    draws: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class SliceEvidence:
+    """Metrics over one slice.
+
+    Attributes:
+        rows: rows in the slice.
+        challenger: metric to what the challenger shows.
+        champion: metric to what the champion shows; empty where there is none.
+        trivial: metric to what the best constant shows.
+    """
+
+    rows: int
+    challenger: dict[str, Measured]
+    champion: dict[str, Measured] = field(default_factory=dict)
+    trivial: dict[str, Measured] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ModelEvidence:
+    """Everything the model gate looks at.
+
+    Attributes:
+        task: ``binary``, ``multiclass`` or ``regression``.
+        slices: slice to its evidence; ``OVERALL`` is all rows, ``carrier=AA`` and ``carrier=AA, origin=JFK`` are slices.
+        groups: column group to its slices' names.
+        champion: the champion's version, or None.
+        identical: whether challenger and champion are the same bytes.
+    """
+
+    task: str
+    slices: dict[str, SliceEvidence]
+    groups: dict[tuple[str, ...], tuple[str, ...]]
+    champion: int | None = None
+    identical: bool = False
