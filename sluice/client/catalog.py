@@ -19,8 +19,16 @@ def path(kind: Literal["components", "pipelines"], name: str) -> Path:
     for folder in (PACKAGE / "compiled" / kind, PACKAGE.parent / "build" / kind):
         if (folder / f"{name}.yaml").is_file():
             return folder / f"{name}.yaml"
-    known = sorted({file.stem for root in (PACKAGE / "compiled", PACKAGE.parent / "build") for file in (root / kind).glob("*.yaml")})
-    raise SluiceError(f"no {kind.removesuffix('s')} {name!r}", remedy=f"there are: {', '.join(known) or 'none; run `make compile`'}")
+    known = sorted(
+        {
+            file.stem
+            for root in (PACKAGE / "compiled", PACKAGE.parent / "build")
+            for file in (root / kind).glob("*.yaml")
+        }
+    )
+    raise SluiceError(
+        f"no {kind.removesuffix('s')} {name!r}", remedy=f"there are: {', '.join(known) or 'none; run `make compile`'}"
+    )
 
 
 def component(name: str) -> Any:

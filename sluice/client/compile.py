@@ -60,7 +60,9 @@ def compile_all(root: Path, out: Path, images: Images) -> list[Path]:
     sources = [(path, out / "components") for path in sorted(root.glob("components/*/component.py"))]
     sources += [(path, out / "pipelines") for path in sorted(root.glob("pipelines/[a-z]*.py"))]
     if not sources:
-        raise SluiceError("no components and no pipelines here", where=str(root), remedy="run it in a checkout of Sluice")
+        raise SluiceError(
+            "no components and no pipelines here", where=str(root), remedy="run it in a checkout of Sluice"
+        )
     return [target for path, folder in sources for target in compile_file(path, folder, images)]
 
 
@@ -132,7 +134,9 @@ def command(
     out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("build"),
     registry: Annotated[str, typer.Option(help="Registry and path of the images.")] = "",
     tag: Annotated[str, typer.Option(help="Tag of the images; default: the library's version.")] = "",
-    digest: Annotated[list[str] | None, typer.Option(help="[b]NAME=sha256:...[/b], e.g. of tensorflow; may be repeated.")] = None,
+    digest: Annotated[
+        list[str] | None, typer.Option(help="[b]NAME=sha256:...[/b], e.g. of tensorflow; may be repeated.")
+    ] = None,
 ) -> None:
     """Compile every component and pipeline to YAML.
 

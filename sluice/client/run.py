@@ -38,7 +38,10 @@ def run(
 
     use_case = load(config, parse_overrides(overrides))
     console = Console(file=sys.stdout, highlight=False)  # kept while KFP's own prints go to the log
-    console.print(f"[b]{use_case.name}[/b]: training on span [b]{span}[/b] of {use_case.source.uri}\n")
+    console.print(
+        f"[b]{use_case.name}[/b]: training on span [b]{span}[/b] of {use_case.source.uri.rpartition('/')[2]}\n",
+        soft_wrap=True,
+    )
     folder = (runs / use_case.name / time.strftime("%Y%m%d-%H%M%S")).absolute()
     this = Run(folder, Progress(console))
     this.pipeline(catalog.path("pipelines", "training"), arguments(use_case, span))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.padding import Padding
@@ -13,8 +15,6 @@ from rich.text import Text
 from sluice.gates.verdict import Outcome, Severity, Status, Verdict
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from rich.console import Console
     from rich.status import Status as Spinner
 
@@ -110,11 +110,21 @@ def _decision(console: Console, run: Run) -> None:
         )
 
 
-def _places(run: Run, destination: str, ledger: str) -> list[tuple[str, str | Path]]:
-    places: list[tuple[str, str | Path]] = []
+def _places(run: Run, destination: str, ledger: str) -> list[tuple[str, str]]:
+    places = []
     last = run.steps[-1] if run.steps else None
     if last and last.values.get("decision") == "promoted":
         places.append(("model", f"{destination.rstrip('/')}/{last.values['number']:.0f}"))
     places.append(("ledger", ledger))
-    places += [(f"{step.name} report", step.outputs["report"]) for step in run.steps if "report" in step.outputs]
-    return [*places, ("log", run.folder / "log.txt")]
+    for step in run.steps:
+        if "report" in step.outputs and step.outputs["report"].exists():
+            page = run.folder / f"{step.name}.html"
+            shutil.copyfile(step.outputs["report"], page)
+            places.append((f"{step.name} report", str(page)))
+    return [(name, _short(place)) for name, place in [*places, ("log", str(run.folder / "log.txt"))]]
+
+
+def _short(place: str) -> str:
+    """A path below the current folder, relative to it."""
+    here = f"{Path.cwd()}/"
+    return place.removeprefix(here) if place.startswith(here) else place

@@ -59,7 +59,9 @@ def evaluate(
         predictors[CHAMPION] = challenger if identical else adapter.load(champion)
         _comparable(manifest, predictors[CHAMPION].manifest)
     predictions, table = _score(predictors, examples, split, _columns(policy, manifest, examples))
-    label = encode(table.column(manifest.label), manifest.task, manifest.classes, f"label {manifest.label} in {split}").astype(np.float64)
+    label = encode(
+        table.column(manifest.label), manifest.task, manifest.classes, f"label {manifest.label} in {split}"
+    ).astype(np.float64)
     models = {name: Rows(label, values) for name, values in predictions.items()}
     slices = _slices(table, policy)
     progress(f"measuring {len(slices.rows):,} slices, {policy.resamples:,} resamples")
@@ -84,7 +86,11 @@ def _comparable(challenger: ModelManifest, champion: ModelManifest) -> None:
 
 def _columns(policy: ModelPolicy, manifest: ModelManifest, examples: Examples) -> list[str]:
     """The columns that are kept beside the predictions: label, slice columns, group."""
-    named = [manifest.label, *(column for group in policy.sliced() for column in group), *([policy.group] if policy.group else [])]
+    named = [
+        manifest.label,
+        *(column for group in policy.sliced() for column in group),
+        *([policy.group] if policy.group else []),
+    ]
     if absent := [name for name in named if name not in examples.manifest.columns]:
         raise SluiceError(f"{absent[0]!r} is not a column of the examples", where="policies.model",
                           remedy=f"columns: {', '.join(examples.manifest.columns)}")  # fmt: skip
@@ -113,7 +119,10 @@ def _slices(table: pa.Table, policy: ModelPolicy) -> Slices:
     groups: dict[tuple[str, ...], tuple[str, ...]] = {}
     for group in policy.sliced():
         columns = [_texts(table, name) for name in group]
-        keys = [", ".join(f"{name}={value}" for name, value in zip(group, values, strict=True)) for values in zip(*columns, strict=True)]
+        keys = [
+            ", ".join(f"{name}={value}" for name, value in zip(group, values, strict=True))
+            for values in zip(*columns, strict=True)
+        ]
         names, codes = np.unique(np.asarray(keys, object), return_inverse=True)
         if len(names) > MAX_SLICES:
             raise SluiceError(f"{' x '.join(group)} has {len(names):,} slices", where="policies.model.slices",

@@ -76,7 +76,9 @@ def _tested(policy: ModelPolicy, slices: Slices) -> dict[str, set[str]]:
     tested: dict[str, set[str]] = {}
     for rule in policy.rules:
         names = [name for group in rule.slices for name in slices.groups.get(group, ())] if rule.slices else [OVERALL]
-        tested.setdefault(rule.metric, set()).update(n for n in names if len(slices.rows[n]) >= policy.min_slice_rows or n == OVERALL)
+        tested.setdefault(rule.metric, set()).update(
+            n for n in names if len(slices.rows[n]) >= policy.min_slice_rows or n == OVERALL
+        )
     return tested
 
 
@@ -87,7 +89,10 @@ def _draws(
     """The metrics that rules ask for, in every resample."""
     if policy.uncertainty == "point":
         return {}
-    wanted = {name: tested.get(name, set()) | ({OVERALL} if name in names and name not in policy.metrics else set()) for name in names}
+    wanted = {
+        name: tested.get(name, set()) | ({OVERALL} if name in names and name not in policy.metrics else set())
+        for name in names
+    }
     parts: dict[tuple[str, str, str], list[NDArray[np.float64]]] = {}
     total = len(slices.rows[OVERALL])
     for chunk in weights(total, policy.resamples, policy.seed, groups):

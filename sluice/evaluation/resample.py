@@ -15,7 +15,9 @@ BUDGET = 16_000_000
 """Weights in memory at a time."""
 
 
-def weights(rows: int, resamples: int, seed: int, groups: NDArray[np.int64] | None = None) -> Iterator[NDArray[np.float64]]:
+def weights(
+    rows: int, resamples: int, seed: int, groups: NDArray[np.int64] | None = None
+) -> Iterator[NDArray[np.float64]]:
     """Weights in chunks of shape [some resamples, rows]: how often each row is drawn with replacement.
 
     Args:

@@ -17,7 +17,13 @@ METRICS_FILE = "metrics-00000-of-00001.tfrecord"
 CONFIG_FILE = "eval_config.json"
 NAMES = {"accuracy": "binary_accuracy", "log_loss": "binary_crossentropy"}
 """Our name of a metric to TFMA's, where they differ, for a binary task."""
-CLASSES = {"auc": "AUC", "accuracy": "BinaryAccuracy", "log_loss": "BinaryCrossEntropy", "precision": "Precision", "recall": "Recall"}
+CLASSES = {
+    "auc": "AUC",
+    "accuracy": "BinaryAccuracy",
+    "log_loss": "BinaryCrossEntropy",
+    "precision": "Precision",
+    "recall": "Recall",
+}
 """Our name of a metric to the class that computes it in TFMA, for a binary task."""
 
 
@@ -27,7 +33,11 @@ def eval_config(manifest: ModelManifest, policy: ModelPolicy, *, champion: bool)
 
     specs = [config_pb2.ModelSpec(name="challenger", label_key=manifest.label, prediction_key="prediction_challenger")]
     if champion:
-        specs.append(config_pb2.ModelSpec(name="champion", label_key=manifest.label, prediction_key="prediction_champion", is_baseline=True))
+        specs.append(
+            config_pb2.ModelSpec(
+                name="champion", label_key=manifest.label, prediction_key="prediction_champion", is_baseline=True
+            )
+        )
     metrics = [config_pb2.MetricConfig(class_name="ExampleCount")]
     metrics += [config_pb2.MetricConfig(class_name=CLASSES[name]) for name in policy.measured() if name in CLASSES]
     slicing = [config_pb2.SlicingSpec(), *(config_pb2.SlicingSpec(feature_keys=group) for group in policy.sliced())]
@@ -67,8 +77,8 @@ def _metrics_for_slice(piece: str, evidence: ModelEvidence, models: list[str]) -
     for model in models:
         measured = held.champion if model == "champion" else held.challenger
         values = {NAMES.get(name, name) if evidence.task == "binary" else name: m.value for name, m in measured.items()}
-        for name, value in {"example_count": float(held.rows), **values}.items():
+        for name, number in {"example_count": float(held.rows), **values}.items():
             added = message.metric_keys_and_values.add()
             added.key.name, added.key.model_name = name, model if len(models) > 1 else ""
-            added.value.double_value.value = value
+            added.value.double_value.value = number
     return message

@@ -79,7 +79,11 @@ def _open(database: duckdb.DuckDBPyConnection, source: Source, uris: list[str]) 
     import duckdb
 
     if missing := [uri for uri in uris if storage.is_local(uri) and not list(_matches(uri))]:
-        raise SluiceError("no such file", where=missing[0], remedy="check source.uri in sluice.yaml; a relative path starts at its folder")
+        raise SluiceError(
+            "no such file",
+            where=missing[0],
+            remedy="check source.uri in sluice.yaml; a relative path starts at its folder",
+        )
     suffix = Path(uris[0].removesuffix(".gz").removesuffix(".zst")).suffix.lower()
     name = SUFFIXES.get(suffix) if source.format == "auto" else source.format
     if name is None:
@@ -89,7 +93,9 @@ def _open(database: duckdb.DuckDBPyConnection, source: Source, uris: list[str]) 
     try:
         relation = database.sql(f"SELECT * FROM {READERS[name]}([{listed}])")  # noqa: S608
     except duckdb.Error as error:
-        raise SluiceError(str(error).splitlines()[0], where=uris[0], remedy=f"it should be {name}; see source.format") from error
+        raise SluiceError(
+            str(error).splitlines()[0], where=uris[0], remedy=f"it should be {name}; see source.format"
+        ) from error
     kinds = {column: ARROW_TYPES.get(str(kind).partition("(")[0], "double" if str(kind).startswith("DECIMAL") else "")
              for column, kind in zip(relation.columns, relation.types, strict=True)}  # fmt: skip
     if bad := [column for column, kind in kinds.items() if not kind]:
@@ -115,7 +121,9 @@ def _point(columns: dict[str, str], split: Split) -> str:
     return f"(('0x' || left(md5(concat_ws(chr(31), {text})), 15))::BIGINT::DOUBLE / {float(1 << 60)!r})"
 
 
-def _write(database: duckdb.DuckDBPyConnection, split: Split, name: str, columns: dict[str, str], out: Path) -> SplitFacts:
+def _write(
+    database: duckdb.DuckDBPyConnection, split: Split, name: str, columns: dict[str, str], out: Path
+) -> SplitFacts:
     bounds = split.bounds()
     names = list(bounds)
     low = bounds[names[names.index(name) - 1]] if names.index(name) else 0.0

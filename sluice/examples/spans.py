@@ -94,7 +94,9 @@ def _folder_and_pattern(uri: str) -> tuple[str, str]:
 def _keys(folder: str) -> list[str]:
     if storage.is_local(folder):
         root = storage.local_path(folder)
-        return [path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()] if root.is_dir() else []
+        return (
+            [path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()] if root.is_dir() else []
+        )
     return list(storage.Store.at(folder).keys())
 
 

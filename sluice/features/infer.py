@@ -32,5 +32,7 @@ def infer(schema: Any, statistics: SplitStatistics, label: str) -> Features:
         elif feature.type != schema_pb2.BYTES:
             numeric.append(Numeric(name=feature.name))
     if not numeric and not categorical:
-        raise SluiceError("no column looks like a feature", where="features", remedy="name them under features in sluice.yaml")
+        raise SluiceError(
+            "no column looks like a feature", where="features", remedy="name them under features in sluice.yaml"
+        )
     return Features(numeric=numeric, categorical=categorical)

@@ -42,7 +42,9 @@ def settle(label: Label, statistics: SplitStatistics, values: pa.ChunkedArray) -
     whole = not isinstance(values[0].as_py(), float) or all(float(c).is_integer() for c in classes[:MAX_CLASSES])
     task = label.task
     if task == "auto":
-        task = "binary" if len(classes) == 2 else "multiclass" if whole and len(classes) <= MAX_CLASSES else "regression"
+        task = (
+            "binary" if len(classes) == 2 else "multiclass" if whole and len(classes) <= MAX_CLASSES else "regression"
+        )
     if task == "regression":
         if feature.HasField("string_stats"):
             raise SluiceError("a regression needs a number", where=f"label: {label.column}", remedy="set label.task")
@@ -66,7 +68,9 @@ def encode(values: pa.ChunkedArray | pa.Array, task: Task, classes: list[str], w
         SluiceError: a class that training did not see, or a missing label.
     """
     if values.null_count:
-        raise SluiceError(f"the label is missing in {values.null_count:,} rows", where=where, remedy="leave such rows out")
+        raise SluiceError(
+            f"the label is missing in {values.null_count:,} rows", where=where, remedy="leave such rows out"
+        )
     if task is Task.REGRESSION:
         return np.asarray(values.to_numpy(), np.float32)
     index = {text: position for position, text in enumerate(classes)}

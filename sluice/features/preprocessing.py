@@ -85,7 +85,9 @@ def build(features: Features, statistics: SplitStatistics) -> tuple[Any, Plan]:
         outputs[NUMBERS] = keras.ops.stack([column for _, column in numbers], axis=1)
     if ids:
         outputs[IDS] = keras.ops.stack([keras.ops.cast(column, "int32") for _, column, _, _ in ids], axis=1)
-    plan = Plan(raw, tuple(n for n, _ in numbers), tuple(i[0] for i in ids), tuple(i[2] for i in ids), tuple(i[3] for i in ids))
+    plan = Plan(
+        raw, tuple(n for n, _ in numbers), tuple(i[0] for i in ids), tuple(i[2] for i in ids), tuple(i[3] for i in ids)
+    )
     return keras.Model(inputs, outputs, name="preprocessing"), plan
 
 

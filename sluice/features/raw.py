@@ -37,5 +37,7 @@ def arrays(batch: pa.RecordBatch | pa.Table, features: Mapping[str, RawType]) ->
         else:
             text = column if pa.types.is_string(column.type) else pc.cast(column, pa.string())
             filled = pc.fill_null(text, "").cast(pa.binary())
-            made[name] = np.asarray(filled.to_numpy(zero_copy_only=False) if isinstance(filled, pa.Array) else filled.to_numpy(), object)
+            made[name] = np.asarray(
+                filled.to_numpy(zero_copy_only=False) if isinstance(filled, pa.Array) else filled.to_numpy(), object
+            )
     return made

@@ -78,4 +78,4 @@ class Features(Strict):
 
     def names(self) -> list[str]:
         """All columns, numbers first."""
-        return [item.name for item in (*self.numeric, *self.categorical)]
+        return [*(item.name for item in self.numeric), *(item.name for item in self.categorical)]

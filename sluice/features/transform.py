@@ -15,7 +15,7 @@ from sluice.features import labels, preprocessing
 from sluice.features.infer import infer
 from sluice.features.preprocessing import IDS, NUMBERS
 from sluice.features.raw import arrays
-from sluice.models.manifest import RawType
+from sluice.models.manifest import RawType, Task
 from sluice.progress import progress
 from sluice.statistics.artifact import Statistics, load_schema
 
@@ -86,7 +86,9 @@ def _present(names: list[str], examples: Examples) -> None:
                           remedy=f"columns: {', '.join(examples.manifest.columns)}")  # fmt: skip
 
 
-def _write(serve: Any, plan: Plan, examples: Examples, split: str, label: str, task: Any, folder: Path) -> None:
+def _write(
+    serve: Any, plan: Plan, examples: Examples, split: str, label: str, task: tuple[Task, list[str]], folder: Path
+) -> None:
     """Apply the preprocessing batch by batch into memory-mapped arrays."""
     import tensorflow as tf
 
@@ -103,7 +105,7 @@ def _write(serve: Any, plan: Plan, examples: Examples, split: str, label: str, t
         for name, tensor in made.items():
             mapped[name][start:end] = tensor.numpy()
         column = batch.column(batch.schema.get_field_index(label))
-        mapped[LABEL][start:end] = labels.encode(column, *task, where=f"label {label} in {split}")
+        mapped[LABEL][start:end] = labels.encode(column, *task, f"label {label} in {split}")
         start = end
     for array in mapped.values():
         array.flush()

@@ -43,13 +43,7 @@ def _tensorflow(folder: Path, manifest: ModelManifest) -> Predictor:
     return SavedModelPredictor(folder, manifest)
 
 
-def _sklearn(folder: Path, manifest: ModelManifest) -> Predictor:
-    from sluice.models.sklearn import SklearnPredictor
-
-    return SklearnPredictor(folder, manifest)
-
-
-ADAPTERS: dict[str, Callable[[Path, ModelManifest], Predictor]] = {"sklearn": _sklearn, "tensorflow": _tensorflow}
+ADAPTERS: dict[str, Callable[[Path, ModelManifest], Predictor]] = {"tensorflow": _tensorflow}
 
 
 def load(folder: Path) -> Predictor:

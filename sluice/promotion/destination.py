@@ -9,12 +9,14 @@ from __future__ import annotations
 import shutil
 import uuid
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from sluice import digest, storage
 from sluice.errors import SluiceError
 from sluice.storage import Store
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 STAGING = ".staging"
 LAST = ("saved_model.pb", "model.json")
@@ -52,6 +54,7 @@ class LocalFolder:
     root: Path
 
     def stage(self, model: Path) -> str:
+        """See `Destination.stage`."""
         name = uuid.uuid4().hex
         shutil.copytree(model, self.root / STAGING / name)
         if digest.of_tree(self.root / STAGING / name) != digest.of_tree(model):
@@ -59,16 +62,20 @@ class LocalFolder:
         return name
 
     def publish(self, staged: str, version: int) -> None:
+        """See `Destination.publish`."""
         if not self.has(version):
             (self.root / STAGING / staged).rename(self.root / str(version))
 
     def discard(self, staged: str) -> None:
+        """See `Destination.discard`."""
         shutil.rmtree(self.root / STAGING / staged, ignore_errors=True)
 
     def fetch(self, version: int, out: Path) -> None:
+        """See `Destination.fetch`."""
         shutil.copytree(self.root / str(version), out, dirs_exist_ok=True)
 
     def has(self, version: int) -> bool:
+        """See `Destination.has`."""
         return (self.root / str(version)).is_dir()
 
 
@@ -79,11 +86,13 @@ class ObjectStore:
     store: Store
 
     def stage(self, model: Path) -> str:
+        """See `Destination.stage`."""
         name = uuid.uuid4().hex
         self.store.upload(model, f"{STAGING}/{name}")
         return name
 
     def publish(self, staged: str, version: int) -> None:
+        """See `Destination.publish`."""
         if self.has(version):
             return
         source = f"{STAGING}/{staged}"
@@ -94,11 +103,14 @@ class ObjectStore:
         self.discard(staged)
 
     def discard(self, staged: str) -> None:
+        """See `Destination.discard`."""
         self.store.delete(*self.store.keys(f"{STAGING}/{staged}"))
 
     def fetch(self, version: int, out: Path) -> None:
+        """See `Destination.fetch`."""
         self.store.download(str(version), out)
         (out / ".published").unlink(missing_ok=True)
 
     def has(self, version: int) -> bool:
+        """See `Destination.has`."""
         return f"{version}/.published" in set(self.store.keys(str(version)))

@@ -149,7 +149,7 @@ class Ledger:
         for _ in range(ATTEMPTS):
             last = self.last()
             if kind is not Kind.REFUSED and self.champion() != after:
-                raise Outrun(self.champion())
+                raise OutrunError(self.champion())
             entry = Entry(
                 number=last.number + 1 if last else 1, previous=last.digest if last else FIRST, kind=kind,
                 time=datetime.now(UTC).isoformat(timespec="seconds"), **fields,
@@ -209,7 +209,7 @@ class Ledger:
                     yield f"the evidence {name!r} is missing or was changed"
 
 
-class Outrun(SluiceError):
+class OutrunError(SluiceError):
     """Another run changed the champion in the meantime."""
 
     def __init__(self, champion: Entry | None) -> None:

@@ -17,7 +17,7 @@ from sluice.gates.verdict import Verdict
 from sluice.models.manifest import ModelManifest
 from sluice.progress import progress
 from sluice.promotion import destination as destinations
-from sluice.promotion.ledger import Entry, Kind, Ledger, Outrun
+from sluice.promotion.ledger import Entry, Kind, Ledger, OutrunError
 from sluice.promotion.resolve import repair
 
 if TYPE_CHECKING:
@@ -61,23 +61,25 @@ def push(
     }  # fmt: skip
     reasons += _objections(judged, policies, subjects, champion)
     reasons += _lineage(model, examples)
-    record = {
+    evidence = {f"verdict-{gate}": book.keep(verdicts[gate]) for gate in judged}
+    record: dict[str, Any] = {
         **run, "model": subjects["model"], "destination": destination,
         "verdicts": {gate: verdict.digest for gate, verdict in judged.items()},
         "policies": {gate: verdict.policy_digest for gate, verdict in judged.items()},
-        "evidence": {f"verdict-{gate}": book.keep(verdicts[gate]) for gate in judged},
     }  # fmt: skip
     if reasons:
-        return book.append(Kind.REFUSED, **{**record, "reasons": tuple(reasons)})
-    record["evidence"] |= {"statistics": book.keep(statistics), "schema": book.keep(schema)}
+        return book.append(Kind.REFUSED, **record, evidence=evidence, reasons=tuple(reasons))
+    evidence |= {"statistics": book.keep(statistics), "schema": book.keep(schema)}
     progress("publishing")
     place = destinations.at(destination)
     staged = place.stage(model)
     try:
-        entry = book.append(Kind.PROMOTED, after=champion, staged=staged, **record, reasons=tuple(_praise(judged)))
-    except Outrun as outrun:
+        entry = book.append(
+            Kind.PROMOTED, after=champion, staged=staged, **record, evidence=evidence, reasons=tuple(_praise(judged))
+        )
+    except OutrunError as outrun:
         place.discard(staged)
-        return book.append(Kind.REFUSED, **{**record, "reasons": (f"{outrun.what}; {outrun.remedy}",)})
+        return book.append(Kind.REFUSED, **record, evidence=evidence, reasons=(f"{outrun.what}; {outrun.remedy}",))
     place.publish(staged, entry.number)
     return entry
 
@@ -105,10 +107,14 @@ def _objections(
             found.append(f"the verdict given for the {gate} gate is one of the {verdict.gate} gate")
             continue
         if not verdict.blessed:
-            found.append(f"the {gate} gate says {verdict.status}: " + "; ".join(r.sentence for r in verdict.reasons if r.closes))
+            found.append(
+                f"the {gate} gate says {verdict.status}: " + "; ".join(r.sentence for r in verdict.reasons if r.closes)
+            )
         for name in _judged_by(gate):
             if verdict.subjects.get(name) != subjects[name]:
-                found.append(f"the {gate} gate judged other {name} than these: they were changed or swapped after its verdict")
+                found.append(
+                    f"the {gate} gate judged other {name} than these: they were changed or swapped after its verdict"
+                )
         wanted = GATES[gate].model_validate(policies[gate]).model_dump(mode="json")
         if digest.of_json(wanted) != verdict.policy_digest:
             found.append(f"the {gate} gate judged by another policy than the use case has")
@@ -134,7 +140,9 @@ def _lineage(model: Path, examples: Manifest) -> Iterator[str]:
 def _praise(judged: dict[str, Verdict]) -> Iterator[str]:
     for gate, verdict in judged.items():
         against = f" against version {verdict.baseline}" if verdict.baseline else ""
-        yield f"the {gate} gate blessed it{against}: {len(verdict.reasons)} rules" + (" (bootstrap)" if verdict.bootstrap else "")
+        yield f"the {gate} gate blessed it{against}: {len(verdict.reasons)} rules" + (
+            " (bootstrap)" if verdict.bootstrap else ""
+        )
 
 
 def _named(version: int | None) -> str:

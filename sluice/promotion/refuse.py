@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sluice.gates.verdict import Verdict
 from sluice.promotion.ledger import Entry, Kind, Ledger
@@ -19,9 +19,10 @@ def refuse(*, verdict: Path, ledger: str, run: dict[str, str]) -> Entry:
         ledger: URI of the ledger.
         run: facts for the record: ``use_case``, ``span``, ``run``.
     """
+    record: dict[str, Any] = dict(run)
     judged, book = Verdict.load(verdict), Ledger.at(ledger)
     return book.append(
-        Kind.REFUSED, **run, model=judged.subjects.get("model", ""), verdicts={judged.gate: judged.digest},
+        Kind.REFUSED, **record, model=judged.subjects.get("model", ""), verdicts={judged.gate: judged.digest},
         policies={judged.gate: judged.policy_digest}, evidence={f"verdict-{judged.gate}": book.keep(verdict)},
         reasons=tuple(reason.sentence for reason in judged.reasons if reason.closes),
     )  # fmt: skip

@@ -37,7 +37,8 @@ def write(path: Path, verdict: Verdict, evidence: DataEvidence, statistics: Spli
     compared = bool(charts)
     if not compared:
         charts = [
-            {"name": name, "note": "", "bars": _bars((*h.counts, h.missing), None)} for name, h in statistics.histograms.items()
+            {"name": name, "note": "", "bars": _bars((*h.counts, h.missing), None)}
+            for name, h in statistics.histograms.items()
         ]
     sections = [
         ("Distributions", render(BARS, charts=charts, compared=compared)),
@@ -57,7 +58,10 @@ def _bars(now: tuple[int, ...], then: tuple[int, ...] | None) -> list[tuple[floa
     if len(shares) > MAX_BARS:
         shares = sorted(shares, key=max, reverse=True)[:MAX_BARS]
     top, step = max(max(pair) for pair in shares) or 1.0, 300 / len(shares)
-    return [(round(i * step, 1), round(step * 0.85, 1), round(70 * b / top, 1), round(70 * n / top, 1)) for i, (b, n) in enumerate(shares)]
+    return [
+        (round(i * step, 1), round(step * 0.85, 1), round(70 * b / top, 1), round(70 * n / top, 1))
+        for i, (b, n) in enumerate(shares)
+    ]
 
 
 def _facts(statistics: SplitStatistics) -> list[list[str]]:

@@ -40,9 +40,16 @@ def write(path: Path, verdict: Verdict, evidence: ModelEvidence, models: dict[st
         sections.append(("Curves", render(CURVES, charts=_curves(models))))
     if evidence.groups:
         metric = next(iter(every.challenger))
-        listed = sorted((n for group in evidence.groups.values() for n in group), key=lambda n: _harm(evidence.slices[n], metric))
+        listed = sorted(
+            (n for group in evidence.groups.values() for n in group), key=lambda n: _harm(evidence.slices[n], metric)
+        )
         rows = [[name, f"{evidence.slices[name].rows:,}", *_row(evidence.slices[name], metric)] for name in listed]
-        sections.append((f"Slices by {metric}, the most harmed first", render(TABLE, heads=["slice", "rows", *heads[1:]], rows=rows)))
+        sections.append(
+            (
+                f"Slices by {metric}, the most harmed first",
+                render(TABLE, heads=["slice", "rows", *heads[1:]], rows=rows),
+            )
+        )
     save(path, page("Model", sections, verdict))
 
 
@@ -62,7 +69,12 @@ def _curves(models: dict[str, Rows]) -> list[tuple[str, str, str, list[tuple[str
     order = [(name, colour) for name, colour in (("champion", "then"), ("challenger", "now")) if name in models]
     return [
         ("ROC", "false positive rate", "true positive rate", [(colour, _roc(models[name])) for name, colour in order]),
-        ("Reliability", "predicted probability", "observed rate", [(colour, _reliability(models[name])) for name, colour in order]),
+        (
+            "Reliability",
+            "predicted probability",
+            "observed rate",
+            [(colour, _reliability(models[name])) for name, colour in order],
+        ),
     ]
 
 
@@ -70,11 +82,15 @@ def _roc(rows: Rows) -> str:
     ranked = rows.label[np.argsort(-rows.prediction, kind="stable")]
     ups, downs = np.cumsum(ranked), np.cumsum(1 - ranked)
     picked = np.unique(np.linspace(0, len(ranked) - 1, 120).astype(int))
-    return "0,200 " + " ".join(f"{200 * downs[i] / max(1, downs[-1]):.1f},{200 - 200 * ups[i] / max(1, ups[-1]):.1f}" for i in picked)
+    return "0,200 " + " ".join(
+        f"{200 * downs[i] / max(1, downs[-1]):.1f},{200 - 200 * ups[i] / max(1, ups[-1]):.1f}" for i in picked
+    )
 
 
 def _reliability(rows: Rows) -> str:
     """Observed rate over predicted probability in ten bins of equal count."""
     order = np.argsort(rows.prediction, kind="stable")
-    points = [(rows.prediction[part].mean(), rows.label[part].mean()) for part in np.array_split(order, 10) if len(part)]
+    points = [
+        (rows.prediction[part].mean(), rows.label[part].mean()) for part in np.array_split(order, 10) if len(part)
+    ]
     return " ".join(f"{200 * x:.1f},{200 - 200 * y:.1f}" for x, y in points)

@@ -142,7 +142,11 @@ class _Server:
         self._errors: IO[bytes] = tempfile.TemporaryFile()
         start = time.perf_counter()
         self._process = subprocess.Popen(
-            [sys.executable, self.script, self.model], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, text=True
+            [sys.executable, self.script, self.model],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            text=True,
         )
         self.version = str(self._read(self.timeout).get("ready", ""))
         self.load_seconds = time.perf_counter() - start

@@ -84,7 +84,9 @@ class Statistics:
             (folder / name).mkdir(parents=True, exist_ok=True)
             listed = statistics_pb2.DatasetFeatureStatisticsList(datasets=[split.proto])
             (folder / name / STATISTICS_FILE).write_bytes(listed.SerializeToString(deterministic=True))
-            plain = {k: {"edges": h.edges, "counts": h.counts, "missing": h.missing} for k, h in split.histograms.items()}
+            plain = {
+                k: {"edges": h.edges, "counts": h.counts, "missing": h.missing} for k, h in split.histograms.items()
+            }
             (folder / name / HISTOGRAMS_FILE).write_text(json.dumps(plain) + "\n")
 
     @classmethod
@@ -130,6 +132,8 @@ def load_schema(folder: Path) -> Any:
     try:
         return text_format.Parse(file.read_text(), schema_pb2.Schema())
     except FileNotFoundError:
-        raise SluiceError("no schema here", where=str(file), remedy="give a schema.pbtxt, or none to infer one") from None
+        raise SluiceError(
+            "no schema here", where=str(file), remedy="give a schema.pbtxt, or none to infer one"
+        ) from None
     except text_format.ParseError as error:
         raise SluiceError(f"not a schema: {error}", where=str(file)) from None

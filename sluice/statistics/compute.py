@@ -64,10 +64,11 @@ def as_features(batch: pa.RecordBatch, categorical: set[str]) -> pa.RecordBatch:
     for name, column in zip(batch.schema.names, batch.columns, strict=True):
         kind = column.type
         if pa.types.is_boolean(kind) or (name in categorical and not pa.types.is_string(kind)):
-            column = pc.cast(column, pa.string())
+            columns.append(pc.cast(column, pa.string()))
         elif pa.types.is_timestamp(kind):
-            column = pc.divide(pc.cast(column, pa.timestamp("us")).cast(pa.int64()), 1_000_000)
-        columns.append(column)
+            columns.append(pc.divide(pc.cast(column, pa.timestamp("us")).cast(pa.int64()), 1_000_000))
+        else:
+            columns.append(column)
     return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
 
 
@@ -80,7 +81,7 @@ def as_lists(batch: pa.RecordBatch) -> pa.RecordBatch:
     for column in batch.columns:
         valid = column.is_valid()
         if pa.types.is_floating(column.type):
-            valid = pc.fill_null(pc.invert(pc.is_nan(column)), False)  # noqa: FBT003 - its name changed over versions
+            valid = pc.fill_null(pc.invert(pc.is_nan(column)), False)
         present = valid.to_numpy(zero_copy_only=False)
         offsets = np.zeros(len(column) + 1, np.int32)
         np.cumsum(present, out=offsets[1:])
@@ -112,7 +113,9 @@ class _Binned:
             values = column.to_numpy(zero_copy_only=False).astype(np.float64)
             values = values[~np.isnan(values)]
             if name not in self._edges:
-                inner = np.quantile(values, np.linspace(0, 1, BINS + 1)[1:-1], method="inverted_cdf") if len(values) else []
+                inner = (
+                    np.quantile(values, np.linspace(0, 1, BINS + 1)[1:-1], method="inverted_cdf") if len(values) else []
+                )
                 self._edges[name] = np.unique(inner)
             edges = self._edges[name]
             counts = np.bincount(np.searchsorted(edges, values, side="left"), minlength=len(edges) + 1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,8 @@ from sluice.models.manifest import Task
 from sluice.progress import progress
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sluice.training.spec import Trainer
 
 CHUNK = 100
@@ -85,7 +86,7 @@ def fit(model: Any, data: dict[str, np.ndarray], task: Task, trainer: Trainer) -
     names = list(data)
     loss_of = _loss(task)
 
-    @tf.function(autograph=False, reduce_retracing=True)
+    @tf.function(autograph=False, reduce_retracing=True)  # type: ignore[untyped-decorator]
     def chunk(*columns: Any) -> Any:
         def step(index: Any, losses: Any) -> Any:
             batch = {name: column[index] for name, column in zip(names, columns, strict=True)}

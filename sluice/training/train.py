@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from sluice.examples.dataset import Examples
-    from sluice.training.keras import Curve
     from sluice.training.spec import Label, Trainer
 
 GOLDEN_FILE, GOLDEN_ROWS = "golden.parquet", 200

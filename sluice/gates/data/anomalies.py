@@ -8,6 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sluice.gates.data.evidence import Anomaly
 
 # Worth a look, but no ground by itself to refuse data.
@@ -20,7 +22,7 @@ WARNINGS = frozenset({
 })  # fmt: skip
 
 
-def severity_of(anomaly: Anomaly, overrides: dict[str, str]) -> str:
+def severity_of(anomaly: Anomaly, overrides: Mapping[str, str]) -> str:
     """``error``, ``warning`` or ``ignore``; an override for one feature goes before one for the type."""
     built_in = "warning" if anomaly.kind in WARNINGS else "error"
     return overrides.get(f"{anomaly.feature}:{anomaly.kind}", overrides.get(anomaly.kind, built_in))

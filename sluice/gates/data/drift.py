@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
 
 
 def divergence(current: ArrayLike, baseline: ArrayLike) -> NDArray[np.float64]:
@@ -46,7 +50,8 @@ def noise_floor(current: ArrayLike, baseline: ArrayLike, *, quantile: float, res
     pooled = pooled / pooled.sum()
     random = np.random.default_rng(seed)
     null = divergence(
-        random.multinomial(current.sum(), pooled, size=resamples), random.multinomial(baseline.sum(), pooled, size=resamples)
+        random.multinomial(current.sum(), pooled, size=resamples),
+        random.multinomial(baseline.sum(), pooled, size=resamples),
     )
     if (1 - quantile) * resamples >= 1:
         return float(np.quantile(null, quantile))

@@ -94,9 +94,13 @@ def _drift(evidence: DataEvidence, policy: DataPolicy) -> Iterator[Reason]:
         )  # fmt: skip
 
 
-def _one_drift(rule: str, feature: str, current: tuple[int, ...], baseline: tuple[int, ...], bounds: Drift, features: int) -> Reason:
+def _one_drift(
+    rule: str, feature: str, current: tuple[int, ...], baseline: tuple[int, ...], bounds: Drift, features: int
+) -> Reason:
     distance = float(divergence(current, baseline))
-    floor = noise_floor(current, baseline, quantile=1 - bounds.alpha / features, resamples=bounds.resamples, seed=bounds.seed)
+    floor = noise_floor(
+        current, baseline, quantile=1 - bounds.alpha / features, resamples=bounds.resamples, seed=bounds.seed
+    )
     effect = max(0.0, distance - floor)
     fits = effect <= bounds.warning
     told = f"{feature} moved by {distance:.4f} bits (chance alone: up to {floor:.4f})"

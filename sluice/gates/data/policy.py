@@ -49,5 +49,5 @@ class DataPolicy(Policy):
     min_rows: int = Field(default=1000, ge=1)
     anomalies: dict[str, AnomalySeverity] = Field(default_factory=dict)
     drift: Drift | None = Drift()
-    label_shift: Drift | None = Drift()
+    label_shift: Drift | None = Drift(error=0.05, warning=0.01)
     max_missing: float = Field(default=0.9, gt=0, le=1)

@@ -44,7 +44,9 @@ def _identity(evidence: ModelEvidence) -> Iterator[Reason]:
 def _cold_start(evidence: ModelEvidence, policy: ModelPolicy) -> Iterator[Reason]:
     if evidence.champion is not None:
         return
-    outcome = {"allow": Outcome.PASSED, "require_approval": Outcome.INCONCLUSIVE, "forbid": Outcome.FAILED}[policy.bootstrap]
+    outcome = {"allow": Outcome.PASSED, "require_approval": Outcome.INCONCLUSIVE, "forbid": Outcome.FAILED}[
+        policy.bootstrap
+    ]
     told = {
         "allow": "there is no champion yet; the policy lets a first model pass on its own merits",
         "require_approval": "there is no champion yet, and the policy asks for a person's approval of a first model",

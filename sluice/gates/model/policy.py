@@ -39,7 +39,11 @@ class Rule(Strict):
 
     @model_validator(mode="after")
     def _means_something(self) -> Self:
-        given = [name for name in ("at_least", "at_most", "non_inferior_by", "superior_by") if getattr(self, name) is not None]
+        given = [
+            name
+            for name in ("at_least", "at_most", "non_inferior_by", "superior_by")
+            if getattr(self, name) is not None
+        ]
         if len(given) != 1:
             raise ValueError(
                 f"a rule makes one demand; this one makes {' and '.join(given) or 'none'}: "
@@ -49,7 +53,9 @@ class Rule(Strict):
             raise ValueError("relative goes with non_inferior_by or superior_by")
         wrong = {Direction.UP: "at_most", Direction.DOWN: "at_least"}[DIRECTION[self.metric]]
         if getattr(self, wrong) is not None:
-            raise ValueError(f"{wrong} bounds {self.metric} on the side where it is good: it would never refuse a bad model")
+            raise ValueError(
+                f"{wrong} bounds {self.metric} on the side where it is good: it would never refuse a bad model"
+            )
         return self
 
     @property
@@ -60,7 +66,9 @@ class Rule(Strict):
     @property
     def name(self) -> str:
         """The demand's name, as verdicts spell it."""
-        return next(n for n in ("at_least", "at_most", "non_inferior_by", "superior_by") if getattr(self, n) is not None)
+        return next(
+            n for n in ("at_least", "at_most", "non_inferior_by", "superior_by") if getattr(self, n) is not None
+        )
 
 
 class Floor(Strict):

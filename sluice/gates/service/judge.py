@@ -74,7 +74,7 @@ def _at_most(rule: str, subject: str, observed: float, bound: float, unit: str, 
                   sentence=told if fits else f"{told}: {remedy}")  # fmt: skip
 
 
-def _outcome(good: bool) -> Outcome:  # noqa: FBT001
+def _outcome(good: bool) -> Outcome:
     return Outcome.PASSED if good else Outcome.FAILED
 
 
