@@ -52,7 +52,7 @@ def gather(
     models = {**models, TRIVIAL: trivial(models[CHALLENGER])}
     names = [name for name in _named(policy, task) if name in TASKS[task]]
     tested = _tested(policy, slices)
-    draws = _draws(models, slices, names, tested, policy, groups)
+    draws = _draws(models, slices, names, tested, policy, groups, task)
     evidence = {}
     for piece, index in slices.rows.items():
         measured: dict[str, dict[str, Measured]] = {}
@@ -67,8 +67,11 @@ def gather(
 
 
 def _named(policy: ModelPolicy, task: Task) -> list[str]:
-    floor = () if policy.floor == "off" else (policy.floor.metric or FLOOR[task],)
-    return list(dict.fromkeys([*policy.measured(), *floor]))
+    return list(dict.fromkeys([*policy.measured(), *_floor(policy, task)]))
+
+
+def _floor(policy: ModelPolicy, task: Task) -> tuple[str, ...]:
+    return () if policy.floor == "off" else (policy.floor.metric or FLOOR[task],)
 
 
 def _tested(policy: ModelPolicy, slices: Slices) -> dict[str, set[str]]:
@@ -84,24 +87,26 @@ def _tested(policy: ModelPolicy, slices: Slices) -> dict[str, set[str]]:
 
 def _draws(
     models: dict[str, Rows], slices: Slices, names: list[str], tested: dict[str, set[str]], policy: ModelPolicy,
-    groups: NDArray[np.int64] | None,
-) -> dict[tuple[str, str, str], NDArray[np.float64]]:  # fmt: skip
+    groups: NDArray[np.int64] | None, task: Task,
+) -> dict[tuple[str, str, str], NDArray[np.floating]]:  # fmt: skip
     """The metrics that rules ask for, in every resample."""
     if policy.uncertainty == "point":
         return {}
-    wanted = {
-        name: tested.get(name, set()) | ({OVERALL} if name in names and name not in policy.metrics else set())
-        for name in names
-    }
-    parts: dict[tuple[str, str, str], list[NDArray[np.float64]]] = {}
+    floor = _floor(policy, task)
+    asked = {
+        (model, piece, name)
+        for name, pieces in tested.items() if name in names
+        for piece in pieces for model in models if model != TRIVIAL
+    }  # fmt: skip
+    asked |= {(model, OVERALL, name) for name in floor for model in models if model != CHAMPION}
+    parts: dict[tuple[str, str, str], list[NDArray[np.floating]]] = {}
     total = len(slices.rows[OVERALL])
     for chunk in weights(total, policy.resamples, policy.seed, groups):
         for piece, index in slices.rows.items():
-            asked = [name for name in names if piece in wanted[name]]
-            if not asked:
+            mine = [(model, name) for model, where, name in sorted(asked) if where == piece]
+            if not mine:
                 continue
             held = chunk if piece == OVERALL else chunk[:, index]
-            for model, rows in models.items():
-                for name in asked:
-                    parts.setdefault((model, piece, name), []).append(METRICS[name](rows.take(index), held))
+            for model, name in mine:
+                parts.setdefault((model, piece, name), []).append(METRICS[name](models[model].take(index), held))
     return {key: np.concatenate(value) for key, value in parts.items()}

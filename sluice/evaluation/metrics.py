@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    Array = NDArray[np.float64]
+    Array = NDArray[np.floating]
 
 EPSILON = 1e-7
 """Probabilities are kept this far from 0 and 1 before a logarithm, as Keras does."""
@@ -99,15 +99,23 @@ def _squares(rows: Rows) -> Array:
 def auc(rows: Rows, weights: Array) -> Array:
     """Area under the ROC curve as TFMA bins it, for each row of `weights`; NaN where there is one class only."""
     bins = np.ceil(rows.prediction * (THRESHOLDS - 1) - 1e-9).astype(np.int64)
-    order = np.argsort(bins, kind="stable")
-    starts = np.flatnonzero(np.diff(bins[order], prepend=-2))
-    sorted_weights, positive = weights[:, order], rows.label[order]
-    ups = np.add.reduceat(sorted_weights * positive, starts, axis=1)
-    downs = np.add.reduceat(sorted_weights * (1 - positive), starts, axis=1)
+    _, bins = np.unique(bins, return_inverse=True)
+    ups = _binned(weights, np.flatnonzero(rows.label == 1), bins)
+    downs = _binned(weights, np.flatnonzero(rows.label != 1), bins)
     below = np.cumsum(downs, axis=1) - downs / 2
     pairs = ups.sum(axis=1) * downs.sum(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return (ups * below).sum(axis=1) / np.where(pairs == 0, np.nan, pairs)
+        return np.einsum("rb,rb->r", ups, below) / np.where(pairs == 0, np.nan, pairs)
+
+
+def _binned(weights: Array, index: NDArray[np.int64], bins: NDArray[np.int64]) -> Array:
+    """Sums of the weights of some rows by bin, shape [resamples, bins]."""
+    total = np.zeros((len(weights), int(bins.max()) + 1))
+    order = index[np.argsort(bins[index], kind="stable")]
+    if len(order):
+        held, starts = np.unique(bins[order], return_index=True)
+        total[:, held] = np.add.reduceat(weights[:, order], starts, axis=1)
+    return total
 
 
 def calibration_error(rows: Rows, weights: Array) -> Array:

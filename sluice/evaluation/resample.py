@@ -17,7 +17,7 @@ BUDGET = 16_000_000
 
 def weights(
     rows: int, resamples: int, seed: int, groups: NDArray[np.int64] | None = None
-) -> Iterator[NDArray[np.float64]]:
+) -> Iterator[NDArray[np.float32]]:
     """Weights in chunks of shape [some resamples, rows]: how often each row is drawn with replacement.
 
     Args:
@@ -33,5 +33,5 @@ def weights(
         chunk = min(size, resamples - start)
         drawn = random.integers(0, units, (chunk, units))
         drawn += np.arange(chunk)[:, None] * units
-        counts = np.bincount(drawn.ravel(), minlength=chunk * units).reshape(chunk, units).astype(np.float64)
+        counts = np.bincount(drawn.ravel(), minlength=chunk * units).reshape(chunk, units).astype(np.float32)
         yield counts if groups is None else counts[:, groups]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -103,9 +104,11 @@ def fit(model: Any, data: dict[str, np.ndarray], task: Task, trainer: Trainer) -
         )
         return losses.stack()
 
-    steps, curve, order = 0, Curve([], []), _order(len(data[LABEL]), trainer)
-    while steps < trainer.steps:
-        size = min(CHUNK, trainer.steps - steps)
+    rows_held = len(data[LABEL])
+    total = min(trainer.steps, math.ceil(trainer.epochs * rows_held / trainer.batch_size))
+    steps, curve, order = 0, Curve([], []), _order(rows_held, trainer)
+    while steps < total:
+        size = min(CHUNK, total - steps)
         rows = np.stack([next(order) for _ in range(size)])
         losses = chunk(*(tf.constant(column[rows]) for column in data.values())).numpy()
         if not np.isfinite(losses).all():
@@ -115,7 +118,7 @@ def fit(model: Any, data: dict[str, np.ndarray], task: Task, trainer: Trainer) -
         steps += size
         curve.steps.append(steps)
         curve.loss.append(float(losses.mean()))
-        progress(f"step {steps:,} of {trainer.steps:,}, loss {curve.loss[-1]:.4f}")
+        progress(f"step {steps:,} of {total:,}, loss {curve.loss[-1]:.4f}")
     return curve
 
 

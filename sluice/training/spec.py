@@ -34,7 +34,8 @@ class Trainer(Strict):
 
     Attributes:
         name: ``wide_and_deep``, ``mlp`` or ``linear`` (Keras on TensorFlow).
-        steps: optimizer steps.
+        steps: optimizer steps, at most.
+        epochs: passes over the train split, at most: on little data, steps end here.
         batch_size: examples a step.
         learning_rate: of Adam.
         hidden: units of the hidden layers of ``wide_and_deep`` and ``mlp``.
@@ -44,6 +45,7 @@ class Trainer(Strict):
 
     name: Literal["wide_and_deep", "mlp", "linear"] = "wide_and_deep"
     steps: int = Field(default=2000, ge=1)
+    epochs: float = Field(default=10.0, gt=0)
     batch_size: int = Field(default=256, ge=1)
     learning_rate: float = Field(default=0.002, gt=0)
     hidden: list[int] = Field(default=[64, 32])

@@ -23,7 +23,7 @@ class Measured:
     """
 
     value: float
-    draws: NDArray[np.float64]
+    draws: NDArray[np.floating]
 
 
 @dataclass(frozen=True)

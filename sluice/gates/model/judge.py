@@ -134,7 +134,7 @@ def _against_champion(rule: Rule, name: str, held: SliceEvidence, policy: ModelP
 
 
 def _decide(
-    rule: str, subject: str, gain: float, draws: NDArray[np.float64], need: float, rows: int, policy: ModelPolicy, *,
+    rule: str, subject: str, gain: float, draws: NDArray[np.floating], need: float, rows: int, policy: ModelPolicy, *,
     told: str, wanted: str, baseline: float | None = None, anchor: tuple[float, float] = (0.0, 1.0), tests: int = 1,
 ) -> Reason:  # fmt: skip
     """Pass, fail or leave undecided: is `gain`, which is good when it is large, at least `need`?
@@ -166,7 +166,7 @@ def _decide(
     return Reason(**facts, outcome=outcome, sentence=sentence)
 
 
-def interval(draws: NDArray[np.float64], confidence: float) -> tuple[float, float]:
+def interval(draws: NDArray[np.floating], confidence: float) -> tuple[float, float]:
     """Percentile interval of the draws that are defined; the whole line where fewer than half are."""
     defined = draws[np.isfinite(draws)]
     if len(defined) < len(draws) / 2:
