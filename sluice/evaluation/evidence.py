@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sluice.evaluation.metrics import METRICS, Rows, trivial
-from sluice.evaluation.resample import weights
+from sluice.evaluation.metrics import Rows, trivial, value
+from sluice.evaluation.resample import Resamples
 from sluice.gates.model.evidence import OVERALL, Measured, ModelEvidence, SliceEvidence
 from sluice.gates.model.metrics import FLOOR, TASKS
 
@@ -57,10 +57,9 @@ def gather(
     for piece, index in slices.rows.items():
         measured: dict[str, dict[str, Measured]] = {}
         for model, rows in models.items():
-            held, ones = rows.take(index), np.ones((1, len(index)))
+            held = rows.take(index)
             measured[model] = {
-                name: Measured(float(METRICS[name](held, ones)[0]), draws.get((model, piece, name), np.empty(0)))
-                for name in names
+                name: Measured(value(name, held), draws.get((model, piece, name), np.empty(0))) for name in names
             }
         evidence[piece] = SliceEvidence(len(index), measured[CHALLENGER], measured.get(CHAMPION, {}), measured[TRIVIAL])
     return ModelEvidence(str(task), evidence, slices.groups, champion, identical)
@@ -99,14 +98,9 @@ def _draws(
         for piece in pieces for model in models if model != TRIVIAL
     }  # fmt: skip
     asked |= {(model, OVERALL, name) for name in floor for model in models if model != CHAMPION}
-    parts: dict[tuple[str, str, str], list[NDArray[np.floating]]] = {}
-    total = len(slices.rows[OVERALL])
-    for chunk in weights(total, policy.resamples, policy.seed, groups):
-        for piece, index in slices.rows.items():
-            mine = [(model, name) for model, where, name in sorted(asked) if where == piece]
-            if not mine:
-                continue
-            held = chunk if piece == OVERALL else chunk[:, index]
-            for model, name in mine:
-                parts.setdefault((model, piece, name), []).append(METRICS[name](models[model].take(index), held))
-    return {key: np.concatenate(value) for key, value in parts.items()}
+    units = np.arange(len(slices.rows[OVERALL])) if groups is None else groups
+    resamples = Resamples(units, policy.resamples, policy.seed)
+    return {
+        (model, piece, name): resamples.draws(name, models[model].take(slices.rows[piece]), slices.rows[piece])
+        for model, piece, name in sorted(asked)
+    }

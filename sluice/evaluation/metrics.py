@@ -1,8 +1,8 @@
-"""Metrics, vectorised over resamples.
+"""Metrics as functions of sums over rows.
 
-Every metric but AUC is a function of ratios of sums over rows, so that a resample, which is a weight for each row, is
-a matrix product. AUC is that of TFMA: scores fall into 10,000 bins, and the ROC curve over their edges is integrated
-by trapezoids.
+A metric is a few numbers for each row and a function of their (weighted) sums. A resample is a weight for each row, so
+that all resamples are one matrix product. AUC, which is no such sum, is that of TFMA: scores fall into 10,000 bins,
+and the ROC curve over their edges is integrated by trapezoids; for its resamples over many rows see `linear_auc`.
 """
 
 from __future__ import annotations
@@ -44,33 +44,41 @@ class Rows:
 
 
 @dataclass(frozen=True)
-class Ratio:
-    """A metric that is a function of a ratio of sums over rows.
+class Metric:
+    """A metric of sums.
 
     Attributes:
-        parts: rows to numerators and denominators, each of shape [rows].
-        finish: what becomes of the ratio.
+        parts: what is summed: from rows to an array of shape [rows, sums].
+        finish: from sums, shape [resamples, sums], to the metric, shape [resamples]; NaN where it is not defined.
     """
 
-    parts: Callable[[Rows], tuple[Array, Array]]
-    finish: Callable[[Array], Array] = lambda ratio: ratio
-
-    def __call__(self, rows: Rows, weights: Array) -> Array:
-        """The metric for each row of `weights`, shape [resamples, rows]; NaN where the denominator is 0."""
-        numerator, denominator = self.parts(rows)
-        stacked = weights @ np.stack([numerator, denominator], axis=1)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return self.finish(stacked[:, 0] / np.where(stacked[:, 1] == 0, np.nan, stacked[:, 1]))
+    parts: Callable[[Rows], Array]
+    finish: Callable[[Array], Array]
 
 
-def _ones(rows: Rows) -> Array:
-    return np.ones(len(rows.label))
+def ratio(
+    numerator: Callable[[Rows], Array],
+    denominator: Callable[[Rows], Array] | None = None,
+    finish: Callable[[Array], Array] = lambda quotient: quotient,
+) -> Metric:
+    """A metric that is a function of one sum over another (over the number of rows where none is given)."""
+
+    def parts(rows: Rows) -> Array:
+        below = np.ones(len(rows.label)) if denominator is None else denominator(rows)
+        return np.stack([numerator(rows), below], axis=1)
+
+    return Metric(parts, lambda sums: finish(_divide(sums[:, 0], sums[:, 1])))
+
+
+def _divide(above: Array, below: Array) -> Array:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return above / np.where(below == 0, np.nan, below)
 
 
 def _hit(rows: Rows) -> Array:
     if rows.prediction.ndim == 2:
         return (rows.prediction.argmax(axis=1) == rows.label).astype(np.float64)
-    return ((rows.prediction > 0.5) == (rows.label == 1)).astype(np.float64)
+    return (_flagged(rows) == rows.label).astype(np.float64)
 
 
 def _log_loss(rows: Rows) -> Array:
@@ -85,7 +93,7 @@ def _brier(rows: Rows) -> Array:
     if rows.prediction.ndim == 2:
         hot = np.eye(rows.prediction.shape[1])[rows.label.astype(np.int64)]
         return ((rows.prediction - hot) ** 2).sum(axis=1)
-    return (rows.prediction - rows.label) ** 2
+    return _squares(rows)
 
 
 def _flagged(rows: Rows) -> Array:
@@ -96,16 +104,75 @@ def _squares(rows: Rows) -> Array:
     return (rows.prediction - rows.label) ** 2
 
 
+def _calibration_gaps(rows: Rows) -> Array:
+    """Predicted minus observed, in the column of its bin; the number of rows in the last."""
+    bins = np.minimum((rows.prediction * CALIBRATION_BINS).astype(np.int64), CALIBRATION_BINS - 1)
+    gaps = np.zeros((len(bins), CALIBRATION_BINS + 1))
+    gaps[np.arange(len(bins)), bins] = rows.prediction - rows.label
+    gaps[:, -1] = 1.0
+    return gaps
+
+
+METRICS: dict[str, Metric] = {
+    "accuracy": ratio(_hit),
+    "log_loss": ratio(_log_loss),
+    "brier": ratio(_brier),
+    "precision": ratio(lambda rows: _flagged(rows) * rows.label, _flagged),
+    "recall": ratio(lambda rows: _flagged(rows) * rows.label, lambda rows: rows.label),
+    # Expected calibration error over ten bins of equal width (Naeini et al. 2015).
+    "calibration_error": Metric(
+        _calibration_gaps, lambda sums: _divide(np.abs(sums[:, :-1]).sum(axis=1), sums[:, -1])
+    ),
+    "mae": ratio(lambda rows: np.abs(rows.prediction - rows.label)),
+    "mse": ratio(_squares),
+    "rmse": ratio(_squares, finish=np.sqrt),
+    "r2": ratio(_squares, lambda rows: (rows.label - rows.label.mean()) ** 2, lambda quotient: 1 - quotient),
+}  # fmt: skip
+
+
+def value(name: str, rows: Rows) -> float:
+    """A metric over rows; NaN where it is not defined."""
+    if name == "auc":
+        return float(auc(rows, np.ones((1, len(rows.label))))[0])
+    metric = METRICS[name]
+    return float(metric.finish(metric.parts(rows).sum(axis=0, keepdims=True))[0])
+
+
 def auc(rows: Rows, weights: Array) -> Array:
-    """Area under the ROC curve as TFMA bins it, for each row of `weights`; NaN where there is one class only."""
-    bins = np.ceil(rows.prediction * (THRESHOLDS - 1) - 1e-9).astype(np.int64)
-    _, bins = np.unique(bins, return_inverse=True)
+    """Area under the ROC curve as TFMA bins it, for each row of `weights`, shape [resamples, rows].
+
+    NaN where there is one class only.
+    """
+    bins = _bins(rows)
     ups = _binned(weights, np.flatnonzero(rows.label == 1), bins)
     downs = _binned(weights, np.flatnonzero(rows.label != 1), bins)
     below = np.cumsum(downs, axis=1) - downs / 2
-    pairs = ups.sum(axis=1) * downs.sum(axis=1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.einsum("rb,rb->r", ups, below) / np.where(pairs == 0, np.nan, pairs)
+    return _divide(np.einsum("rb,rb->r", ups, below), ups.sum(axis=1) * downs.sum(axis=1))
+
+
+def linear_auc(rows: Rows) -> Metric:
+    """AUC linearised at these rows, for resamples of many rows.
+
+    To first order a row moves the AUC by its placement among the other class (DeLong et al. 1988); what is left out
+    falls with the number of rows, while the noise falls with its root only.
+    """
+    bins, positive = _bins(rows), rows.label == 1
+    ups = np.bincount(bins[positive], minlength=bins.max() + 1)
+    downs = np.bincount(bins[~positive], minlength=bins.max() + 1)
+    placed = np.where(
+        positive, ((np.cumsum(downs) - downs / 2) / max(1, downs.sum()))[bins],
+        (1 - (np.cumsum(ups) - ups / 2) / max(1, ups.sum()))[bins],
+    )  # fmt: skip
+    area, share = value("auc", rows), positive.mean()
+    influence = (placed - area) / np.where(positive, share, 1 - share)
+    parts = np.stack([influence, np.ones(len(bins))], axis=1)
+    return Metric(lambda _: parts, lambda sums: area + _divide(sums[:, 0], sums[:, 1]))
+
+
+def _bins(rows: Rows) -> NDArray[np.int64]:
+    """Rank of each row's bin among the bins that are not empty. A score on a threshold is not above it."""
+    bins = np.ceil(rows.prediction * (THRESHOLDS - 1) - 1e-9).astype(np.int64)
+    return np.unique(bins, return_inverse=True)[1]
 
 
 def _binned(weights: Array, index: NDArray[np.int64], bins: NDArray[np.int64]) -> Array:
@@ -116,32 +183,6 @@ def _binned(weights: Array, index: NDArray[np.int64], bins: NDArray[np.int64]) -
         held, starts = np.unique(bins[order], return_index=True)
         total[:, held] = np.add.reduceat(weights[:, order], starts, axis=1)
     return total
-
-
-def calibration_error(rows: Rows, weights: Array) -> Array:
-    """Expected calibration error over ten bins of equal width (Naeini et al. 2015), for each row of `weights`."""
-    bins = np.minimum((rows.prediction * CALIBRATION_BINS).astype(np.int64), CALIBRATION_BINS - 1)
-    gaps = np.zeros((len(weights), CALIBRATION_BINS))
-    gap = rows.prediction - rows.label
-    for index in np.unique(bins):
-        held = bins == index
-        gaps[:, index] = weights[:, held] @ gap[held]
-    return np.abs(gaps).sum(axis=1) / np.maximum(weights.sum(axis=1), 1e-300)
-
-
-METRICS: dict[str, Callable[[Rows, Array], Array]] = {
-    "auc": auc,
-    "calibration_error": calibration_error,
-    "accuracy": Ratio(lambda rows: (_hit(rows), _ones(rows))),
-    "log_loss": Ratio(lambda rows: (_log_loss(rows), _ones(rows))),
-    "brier": Ratio(lambda rows: (_brier(rows), _ones(rows))),
-    "precision": Ratio(lambda rows: (_flagged(rows) * rows.label, _flagged(rows))),
-    "recall": Ratio(lambda rows: (_flagged(rows) * rows.label, rows.label)),
-    "mae": Ratio(lambda rows: (np.abs(rows.prediction - rows.label), _ones(rows))),
-    "mse": Ratio(lambda rows: (_squares(rows), _ones(rows))),
-    "rmse": Ratio(lambda rows: (_squares(rows), _ones(rows)), np.sqrt),
-    "r2": Ratio(lambda rows: (_squares(rows), (rows.label - rows.label.mean()) ** 2), lambda ratio: 1 - ratio),
-}
 
 
 def trivial(rows: Rows) -> Rows:
