@@ -49,7 +49,7 @@ def flights(rows: int, folder: Path) -> str:
     """A file of so many flights, the months mixed; returns its path."""
     spans, target = ROOT / "examples" / "flights" / "data" / "span-*.parquet", folder / "flights.parquet"
     duckdb.execute(
-        f"COPY (SELECT * EXCLUDE (copy) FROM '{spans}', range({rows // 327_346 + 1}) r(copy) "  # noqa: S608
+        f"COPY (SELECT * EXCLUDE (copy) FROM '{spans}', range({rows // 327_346 + 1}) r(copy) "
         f"ORDER BY copy, hash(scheduled_departure, carrier, flight) LIMIT {rows}) TO '{target}' (FORMAT parquet)"
     )
     return str(target)

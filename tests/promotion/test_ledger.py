@@ -1,0 +1,115 @@
+"""The ledger: numbered, chained, decided by the store; what was changed is found."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from sluice.errors import SluiceError
+from sluice.promotion.ledger import FIRST, Kind, Ledger, OutrunError
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    return Ledger.at(str(tmp_path / "ledger"))
+
+
+def promote(ledger: Ledger, model: str = "sha256:m") -> int:
+    return ledger.append(Kind.PROMOTED, after=ledger.champion(), model=model, span="1").number
+
+
+def entry_file(ledger: Ledger, number: int) -> Path:
+    return Path(ledger.store.uri) / "entries" / f"{number:08d}.json"
+
+
+def test_an_empty_ledger_has_no_champion(ledger: Ledger) -> None:
+    assert (ledger.champion(), ledger.last(), ledger.last_span(), ledger.verify()) == (None, None, None, [])
+
+
+def test_entries_are_numbered_and_chained(ledger: Ledger) -> None:
+    promote(ledger)
+    ledger.append(Kind.REFUSED, reasons=("too few rows",), span="2")
+    first, second = ledger.entry(1), ledger.entry(2)
+    assert first.previous == FIRST
+    assert second.previous == first.digest
+    assert ledger.champion() == first
+    assert ledger.last_span() == "2"
+    assert ledger.verify() == []
+
+
+def test_a_promotion_that_rests_on_another_champion_is_not_written(ledger: Ledger) -> None:
+    promote(ledger)
+    with pytest.raises(OutrunError, match="it is now version 1"):
+        ledger.append(Kind.PROMOTED, after=None, model="sha256:other")
+    assert ledger.numbers() == [1]
+
+
+def test_of_many_at_once_one_promotes_and_every_refusal_is_kept(ledger: Ledger) -> None:
+    def attempt(number: int) -> str:
+        try:
+            ledger.append(Kind.PROMOTED, after=None, model=f"sha256:{number}")
+        except OutrunError:
+            ledger.append(Kind.REFUSED, reasons=("outrun",), model=f"sha256:{number}")
+            return "refused"
+        return "promoted"
+
+    with ThreadPoolExecutor(20) as pool:
+        outcomes = list(pool.map(attempt, range(20)))
+    assert outcomes.count("promoted") == 1
+    assert ledger.numbers() == list(range(1, 21))
+    assert len({entry.model for entry in ledger.entries()}) == 20
+    assert ledger.verify() == []
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_a_changed_entry_is_found(ledger: Ledger, number: int) -> None:
+    for _ in range(3):
+        promote(ledger)
+    file = entry_file(ledger, number)
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"span": "9"}))
+    assert any(f"entry {number}" in problem or f"entry {number + 1}" in problem for problem in ledger.verify())
+
+
+def test_an_entry_changed_in_canonical_form_is_found_by_the_next(ledger: Ledger) -> None:
+    for _ in range(2):
+        promote(ledger)
+    edited = ledger.entry(1).model_copy(update={"span": "9"})
+    entry_file(ledger, 1).write_bytes(edited.to_bytes())
+    assert ledger.verify() == ["entry 2 does not follow from entry 1: one of the two was changed"]
+
+
+def test_a_missing_and_a_reordered_entry_are_found(ledger: Ledger) -> None:
+    for _ in range(4):
+        promote(ledger)
+    one, two = entry_file(ledger, 2).read_bytes(), entry_file(ledger, 3).read_bytes()
+    entry_file(ledger, 2).write_bytes(two)
+    entry_file(ledger, 3).write_bytes(one)
+    assert any("says that it is number 3" in problem for problem in ledger.verify())
+    entry_file(ledger, 2).unlink()
+    assert "entry 2 is missing" in ledger.verify()
+
+
+def test_an_unreadable_entry_is_told(ledger: Ledger) -> None:
+    promote(ledger)
+    entry_file(ledger, 1).write_text("{}")
+    assert "cannot be read" in ledger.verify()[0]
+    with pytest.raises(SluiceError, match="entry 1 cannot be read"):
+        ledger.champion()
+
+
+def test_evidence_is_named_by_its_digest_and_checked(ledger: Ledger, tmp_path: Path) -> None:
+    (tmp_path / "schema").mkdir()
+    (tmp_path / "schema" / "schema.pbtxt").write_text("feature {}")
+    named = ledger.keep(tmp_path / "schema")
+    assert ledger.keep(tmp_path / "schema") == named
+    ledger.append(Kind.PROMOTED, after=None, model="sha256:m", evidence={"schema": named})
+    ledger.fetch(named, tmp_path / "out")
+    assert (tmp_path / "out" / "schema.pbtxt").read_text() == "feature {}"
+    kept = next(Path(ledger.store.uri).glob("evidence/*/schema.pbtxt"))
+    kept.write_text("feature { }")
+    assert ledger.verify() == ["entry 1: the evidence 'schema' is missing or was changed"]
+    with pytest.raises(SluiceError, match="is missing or was changed"):
+        ledger.fetch(named, tmp_path / "again")
