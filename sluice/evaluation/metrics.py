@@ -139,10 +139,7 @@ def value(name: str, rows: Rows) -> float:
 
 
 def auc(rows: Rows, weights: Array) -> Array:
-    """Area under the ROC curve as TFMA bins it, for each row of `weights`, shape [resamples, rows].
-
-    NaN where there is one class only.
-    """
+    """Area under the ROC curve for each row of `weights`, shape [resamples, rows]; NaN where there is one class only."""
     bins = _bins(rows)
     ups = _binned(weights, np.flatnonzero(rows.label == 1), bins)
     downs = _binned(weights, np.flatnonzero(rows.label != 1), bins)
@@ -170,9 +167,13 @@ def linear_auc(rows: Rows) -> Metric:
 
 
 def _bins(rows: Rows) -> NDArray[np.int64]:
-    """Rank of each row's bin among the bins that are not empty. A score on a threshold is not above it."""
-    bins = np.ceil(rows.prediction * (THRESHOLDS - 1) - 1e-9).astype(np.int64)
-    return np.unique(bins, return_inverse=True)[1]
+    """Rank of each row's bin among the bins that are not empty.
+
+    TFMA's bins: scores are cut to 1/10,000, and lie above every threshold i / 9,999 that they exceed.
+    """
+    cut = np.floor(rows.prediction * THRESHOLDS) / THRESHOLDS
+    thresholds = np.arange(1, THRESHOLDS - 1) / (THRESHOLDS - 1) + EPSILON
+    return np.unique(np.searchsorted(thresholds, cut, side="right"), return_inverse=True)[1]
 
 
 def _binned(weights: Array, index: NDArray[np.int64], bins: NDArray[np.int64]) -> Array:
