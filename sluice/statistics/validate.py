@@ -132,5 +132,5 @@ def _categories(name: str, current: SplitStatistics, before: SplitStatistics) ->
         return {**ranked, "": ranked.get("", 0) + int(common_of(feature).num_missing)}
 
     now, then = counts(current), counts(before)
-    values = sorted(set(now) | set(then))
+    values = sorted({*now, *then}, key=lambda value: (not value, value))  # the missing, as empty text, last
     return Distribution(name, tuple(now.get(v, 0) for v in values), tuple(then.get(v, 0) for v in values))
