@@ -20,7 +20,8 @@ def select(source: Source, span: str, last: str | None) -> str:
 
     Args:
         source: the source; one without ``{SPAN}`` has no spans, and the answer is ``""``.
-        span: ``4``; ``2-4``; ``latest``, the newest window; or ``next``, the window one span after the one judged last.
+        span: ``4``; ``2-4``; ``latest``, the newest window; or ``next``, the window that ends one span after the
+            one judged last.
         last: what was judged last, e.g. ``1-3``; None where nothing was: ``next`` is then the first window.
 
     Raises:
@@ -42,6 +43,8 @@ def select(source: Source, span: str, last: str | None) -> str:
                               remedy=f"{listed}; name one with --span to judge it again")  # fmt: skip
     else:
         first, end = parse(span)
+    if span in ("latest", "next"):
+        first = max(first, found[0])  # the first windows are shorter
     if missing := [number for number in range(first, end + 1) if number not in found]:
         raise SluiceError(f"span {_listed(missing)} is missing", where=source.uri, remedy=listed)
     return str(end) if first == end else f"{first}-{end}"

@@ -20,7 +20,14 @@ def source(tmp_path: Path) -> Source:
 
 @pytest.mark.parametrize(
     ("span", "last", "selected"),
-    [("4", None, "4"), ("2-4", None, "2-4"), ("next", None, "1-2"), ("next", "1-2", "2-3"), ("next", "3", "3-4")],
+    [
+        ("4", None, "4"),
+        ("2-4", None, "2-4"),
+        ("next", None, "1-2"),
+        ("next", "1-2", "2-3"),
+        ("next", "3", "3-4"),
+        ("next", "0", "1"),
+    ],
 )
 def test_select(source: Source, span: str, last: str | None, selected: str) -> None:
     assert spans.select(source, span, last) == selected
