@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from kfp.dsl import HTML, Artifact, Dataset, Input, Model, Output
+from kfp.dsl import HTML, Artifact, ClassificationMetrics, Dataset, Input, Metrics, Model, Output
 
 from components.base import tensorflow
 
@@ -17,6 +17,8 @@ def evaluate(
     evaluation: Output[Artifact],
     verdict: Output[Artifact],
     report: Output[HTML],
+    metrics: Output[Metrics],
+    classification: Output[ClassificationMetrics],
 ) -> NamedTuple("Gate", [("status", str), ("gate", str)]):
     """Score the candidate and the champion, compute metrics by slice, and judge the candidate.
 
@@ -31,6 +33,8 @@ def evaluate(
         evaluation: Predictions, and TFMA's EvalConfig and MetricsForSlice.
         verdict: ``verdict.json``.
         report: Champion against challenger, the verdict in words on top.
+        metrics: The policy's metrics of both models, for the Kubeflow and Vertex pages.
+        classification: ROC curve and confusion matrix of a binary candidate, for the same pages.
         status: ``BLESSED``, ``NOT_BLESSED`` or ``INCONCLUSIVE``.
         gate: ``open`` or ``closed``: what the verdict and the policy's mode mean for the steps that follow.
     """
@@ -45,4 +49,6 @@ def evaluate(
         evaluation=evaluation,
         verdict=verdict,
         report=report,
+        metrics=metrics,
+        classification=classification,
     )

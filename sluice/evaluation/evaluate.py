@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from sluice import digest
-from sluice.errors import SluiceError
-from sluice.evaluation.evidence import CHALLENGER, CHAMPION, Slices, gather
-from sluice.evaluation.metrics import Rows
-from sluice.features.labels import encode
-from sluice.gates.model.evidence import OVERALL
+from sluice.evaluation import beam
+from sluice.evaluation.evidence import CHALLENGER, CHAMPION, gather
+from sluice.evaluation.scoring import Scored, groups_of, score, slices_of
 from sluice.gates.model.judge import judge
 from sluice.models import adapter
 from sluice.progress import progress
@@ -19,20 +17,17 @@ from sluice.progress import progress
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import pyarrow as pa
-
+    from sluice.evaluation.metrics import Rows
     from sluice.examples.dataset import Examples
+    from sluice.gates.model.evidence import ModelEvidence
     from sluice.gates.model.policy import ModelPolicy
     from sluice.gates.verdict import Verdict
-    from sluice.models.manifest import ModelManifest
-
-MAX_SLICES = 1000
 
 
 def evaluate(
     examples: Examples, *, model: Path, champion: Path | None, champion_version: int | None, policy: ModelPolicy,
     evaluation_out: Path, report_out: Path, split: str = "eval",
-) -> Verdict:  # fmt: skip
+) -> tuple[Verdict, Scored]:  # fmt: skip
     """Judge a challenger.
 
     Args:
@@ -45,107 +40,69 @@ def evaluate(
         report_out: HTML file to write.
         split: what is scored.
 
-    Raises:
-        SluiceError: a column that the policy names is not there, or the champion predicts something else.
-    """
-    from sluice.evaluation import tfma
-    from sluice.report.model import write
+    Returns:
+        The verdict, and the predictions it rests on.
 
-    challenger = adapter.load(model)
-    manifest = challenger.manifest
-    predictors = {CHALLENGER: challenger}
+    Raises:
+        SluiceError: see `sluice.evaluation.scoring.score`.
+    """
     identical = champion is not None and digest.of_tree(champion) == digest.of_tree(model)
+    challenger = adapter.load(model)
+    predictors = {CHALLENGER: challenger}
     if champion is not None:
         predictors[CHAMPION] = challenger if identical else adapter.load(champion)
-        _comparable(manifest, predictors[CHAMPION].manifest)
-    predictions, table = _score(predictors, examples, split, _columns(policy, manifest, examples))
-    label = encode(
-        table.column(manifest.label), manifest.task, manifest.classes, f"label {manifest.label} in {split}"
-    ).astype(np.float64)
-    models = {name: Rows(label, values) for name, values in predictions.items()}
-    slices = _slices(table, policy)
-    progress(f"measuring {len(slices.rows):,} slices, {policy.resamples:,} resamples")
-    groups = _codes(table, policy.group) if policy.group else None
-    evidence = gather(models, slices, policy, manifest.task, champion=champion_version if champion else None,
-                      identical=identical, groups=groups)  # fmt: skip
-    tfma.save(evaluation_out, evidence, manifest, policy)
-    _save_predictions(evaluation_out, table, predictions)
+    scored = score(predictors, examples, split, policy)
+    evaluation_out.mkdir(parents=True, exist_ok=True)
+    measured = None
+    if policy.engine == "tfma" or policy.tfma:
+        models = {CHALLENGER: model, **({CHAMPION: champion} if champion else {})}
+        beam.analyze(examples, split, models, policy, evaluation_out / "tfma")
+        if policy.engine == "tfma":
+            measured = beam.evidence(evaluation_out / "tfma", policy, champion=champion_version if champion else None)
+            measured = replace(measured, identical=identical)
     subjects = {"model": digest.of_tree(model), "examples": examples.manifest.digest}
-    verdict = judge(evidence, policy, subjects=subjects)
-    write(report_out, verdict, evidence, models)
+    verdict = assess(scored, policy, subjects, champion_version if champion else None, identical=identical,
+                     evaluation_out=evaluation_out, report_out=report_out, measured=measured)  # fmt: skip
+    return verdict, scored
+
+
+def assess(
+    scored: Scored, policy: ModelPolicy, subjects: dict[str, str], champion: int | None, *, evaluation_out: Path,
+    report_out: Path, identical: bool = False, now: datetime | None = None, measured: ModelEvidence | None = None,
+) -> Verdict:  # fmt: skip
+    """Judge from predictions.
+
+    Args:
+        scored: what the models predicted.
+        policy: the rules.
+        subjects: digests of what is judged.
+        champion: the champion's version, or None.
+        evaluation_out: as for `evaluate`.
+        report_out: as for `evaluate`.
+        identical: whether challenger and champion are the same bytes.
+        now: the time that waivers are held against; None: the clock's.
+        measured: evidence that another engine has gathered; None: it is gathered here.
+    """
+    from sluice.evaluation import tfma
+    from sluice.evaluation.waivers import valid
+    from sluice.report.model import write
+
+    slices = slices_of(scored.table, policy)
+    progress(f"measuring {len(slices.rows):,} slices, {policy.resamples:,} resamples")
+    evidence = measured or gather(scored.models, slices, policy, scored.task, champion=champion, identical=identical,
+                      groups=groups_of(scored.table, policy))  # fmt: skip
+    evaluation_out.mkdir(parents=True, exist_ok=True)
+    tfma.save(evaluation_out, evidence, scored.label, policy)
+    _save_predictions(evaluation_out, scored.table, scored.models)
+    verdict = judge(evidence, policy, subjects=subjects, waivers=valid(policy, now or datetime.now(UTC)))
+    write(report_out, verdict, evidence, scored, policy)
     return verdict
 
 
-def _comparable(challenger: ModelManifest, champion: ModelManifest) -> None:
-    for what in ("task", "label", "classes"):
-        ours, theirs = getattr(challenger, what), getattr(champion, what)
-        if ours != theirs:
-            raise SluiceError(f"the challenger's {what} is {ours}, the champion's {theirs}: they cannot be compared", where="evaluate",
-                              remedy="start a new ledger for a new question, or use the champion's label")  # fmt: skip
-
-
-def _columns(policy: ModelPolicy, manifest: ModelManifest, examples: Examples) -> list[str]:
-    """The columns that are kept beside the predictions: label, slice columns, group."""
-    named = [
-        manifest.label,
-        *(column for group in policy.sliced() for column in group),
-        *([policy.group] if policy.group else []),
-    ]
-    if absent := [name for name in named if name not in examples.manifest.columns]:
-        raise SluiceError(f"{absent[0]!r} is not a column of the examples", where="policies.model",
-                          remedy=f"columns: {', '.join(examples.manifest.columns)}")  # fmt: skip
-    return list(dict.fromkeys(named))
-
-
-def _score(
-    predictors: dict[str, adapter.Predictor], examples: Examples, split: str, kept: list[str]
-) -> tuple[dict[str, np.ndarray], pa.Table]:
-    """Predictions of every model, made once, and the kept columns of the same rows."""
-    import pyarrow as pa
-
-    made: dict[str, list[np.ndarray]] = {name: [] for name in predictors}
-    batches = []
-    for batch in examples.batches(split):
-        for name, predictor in predictors.items():
-            made[name].append(predictor.predict(batch))
-        batches.append(pa.RecordBatch.from_arrays([batch.column(batch.schema.get_field_index(c)) for c in kept], kept))
-        progress(f"scored {sum(b.num_rows for b in batches):,} rows")
-    return {name: np.concatenate(parts) for name, parts in made.items()}, pa.Table.from_batches(batches)
-
-
-def _slices(table: pa.Table, policy: ModelPolicy) -> Slices:
-    """Every slice of the policy's column groups, by name, e.g. ``carrier=AA, origin=JFK``."""
-    rows = {OVERALL: np.arange(table.num_rows)}
-    groups: dict[tuple[str, ...], tuple[str, ...]] = {}
-    for group in policy.sliced():
-        columns = [_texts(table, name) for name in group]
-        keys = [
-            ", ".join(f"{name}={value}" for name, value in zip(group, values, strict=True))
-            for values in zip(*columns, strict=True)
-        ]
-        names, codes = np.unique(np.asarray(keys, object), return_inverse=True)
-        if len(names) > MAX_SLICES:
-            raise SluiceError(f"{' x '.join(group)} has {len(names):,} slices", where="policies.model.slices",
-                              remedy=f"at most {MAX_SLICES:,} can be judged: name columns with fewer values")  # fmt: skip
-        order = np.argsort(codes, kind="stable")
-        for name, index in zip(names, np.split(order, np.cumsum(np.bincount(codes))[:-1]), strict=True):
-            rows[name] = index
-        groups[group] = tuple(names)
-    return Slices(rows, groups)
-
-
-def _texts(table: pa.Table, name: str) -> list[str]:
-    return ["(missing)" if value is None else str(value) for value in table.column(name).to_pylist()]
-
-
-def _codes(table: pa.Table, name: str) -> np.ndarray:
-    return np.unique(np.asarray(_texts(table, name), object), return_inverse=True)[1]
-
-
-def _save_predictions(out: Path, table: pa.Table, predictions: dict[str, np.ndarray]) -> None:
+def _save_predictions(out: Path, table: object, models: dict[str, Rows]) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    for name, values in predictions.items():
-        table = table.append_column(f"prediction_{name}", pa.array(values.tolist()))
+    for name, rows in models.items():
+        table = table.append_column(f"prediction_{name}", pa.array(rows.prediction.tolist()))  # type: ignore[attr-defined]
     pq.write_table(table, out / "predictions.parquet")

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sluice.gates.model.evidence import OVERALL
-
 if TYPE_CHECKING:
     from pathlib import Path
 
     from sluice.gates.model.evidence import ModelEvidence
     from sluice.gates.model.policy import ModelPolicy
-    from sluice.models.manifest import ModelManifest
 
 METRICS_FILE = "metrics-00000-of-00001.tfrecord"
 CONFIG_FILE = "eval_config.json"
-NAMES = {"accuracy": "binary_accuracy", "log_loss": "binary_crossentropy"}
+NAMES = {"accuracy": "binary_accuracy", "log_loss": "binary_crossentropy", "average_precision": "auc_precision_recall"}
 """Our name of a metric to TFMA's, where they differ, for a binary task."""
 CLASSES = {
     "auc": "AUC",
+    "average_precision": "AUCPrecisionRecall",
     "accuracy": "BinaryAccuracy",
     "log_loss": "BinaryCrossEntropy",
     "precision": "Precision",
@@ -27,19 +25,22 @@ CLASSES = {
 """Our name of a metric to the class that computes it in TFMA, for a binary task."""
 
 
-def eval_config(manifest: ModelManifest, policy: ModelPolicy, *, champion: bool) -> Any:
-    """The `EvalConfig` that says to TFMA what the policy says to us."""
+def eval_config(label: str, policy: ModelPolicy, *, champion: bool, counts: bool = False) -> Any:
+    """The `EvalConfig` that says to TFMA what the policy says to us; with `counts`, and what the floor needs."""
     from tensorflow_model_analysis.proto import config_pb2
 
-    specs = [config_pb2.ModelSpec(name="challenger", label_key=manifest.label, prediction_key="prediction_challenger")]
+    specs = [config_pb2.ModelSpec(name="challenger", label_key=label, prediction_key="prediction_challenger")]
     if champion:
         specs.append(
             config_pb2.ModelSpec(
-                name="champion", label_key=manifest.label, prediction_key="prediction_champion", is_baseline=True
+                name="champion", label_key=label, prediction_key="prediction_champion", is_baseline=True
             )
         )
     metrics = [config_pb2.MetricConfig(class_name="ExampleCount")]
-    metrics += [config_pb2.MetricConfig(class_name=CLASSES[name]) for name in policy.measured() if name in CLASSES]
+    named = [CLASSES[name] for name in policy.measured() if name in CLASSES]
+    if counts:
+        named += ["MeanLabel", CLASSES["log_loss"], *policy.tfma]
+    metrics += [config_pb2.MetricConfig(class_name=name) for name in dict.fromkeys(named)]
     slicing = [config_pb2.SlicingSpec(), *(config_pb2.SlicingSpec(feature_keys=group) for group in policy.sliced())]
     return config_pb2.EvalConfig(
         model_specs=specs, slicing_specs=slicing,
@@ -47,7 +48,7 @@ def eval_config(manifest: ModelManifest, policy: ModelPolicy, *, champion: bool)
     )  # fmt: skip
 
 
-def save(out: Path, evidence: ModelEvidence, manifest: ModelManifest, policy: ModelPolicy) -> None:
+def save(out: Path, evidence: ModelEvidence, label: str, policy: ModelPolicy) -> None:
     """Write the EvalConfig and the metrics of every slice and model."""
     import tensorflow as tf
     from google.protobuf import json_format
@@ -57,7 +58,7 @@ def save(out: Path, evidence: ModelEvidence, manifest: ModelManifest, policy: Mo
     out.mkdir(parents=True, exist_ok=True)
     models = {"challenger": "", **({"champion": ""} if evidence.champion is not None else {})}
     run = config_pb2.EvalRun(
-        eval_config=eval_config(manifest, policy, champion=len(models) > 1), version=VERSION, data_location="", file_format="parquet",
+        eval_config=eval_config(label, policy, champion=len(models) > 1), version=VERSION, data_location="", file_format="parquet",
         model_locations=models,
     )  # fmt: skip
     (out / CONFIG_FILE).write_text(json_format.MessageToJson(run, sort_keys=True))
@@ -70,10 +71,8 @@ def _metrics_for_slice(piece: str, evidence: ModelEvidence, models: list[str]) -
     from tensorflow_model_analysis.proto import metrics_for_slice_pb2
 
     held, message = evidence.slices[piece], metrics_for_slice_pb2.MetricsForSlice()
-    if piece != OVERALL:
-        for pair in piece.split(", "):
-            column, _, value = pair.partition("=")
-            message.slice_key.single_slice_keys.add(column=column, bytes_value=value.encode())
+    for column, text in evidence.keys.get(piece, ()):
+        message.slice_key.single_slice_keys.add(column=column, bytes_value=text.encode())
     for model in models:
         measured = held.champion if model == "champion" else held.challenger
         values = {NAMES.get(name, name) if evidence.task == "binary" else name: m.value for name, m in measured.items()}

@@ -1,4 +1,4 @@
-"""The model report: the verdict in words, champion against challenger, slices sorted by harm, ROC and reliability."""
+"""The model report: the verdict in words, champion against challenger, curves, tables, slices sorted by harm."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sluice.evaluation.curves import confusion, precision_recall, reliability, roc, roc_band, threshold_table
 from sluice.gates.model.evidence import OVERALL
 from sluice.gates.model.metrics import DIRECTION, Direction
 from sluice.report.page import page, render, save
@@ -13,9 +14,15 @@ from sluice.report.page import page, render, save
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
     from sluice.evaluation.metrics import Rows
+    from sluice.evaluation.scoring import Scored
     from sluice.gates.model.evidence import ModelEvidence, SliceEvidence
+    from sluice.gates.model.policy import ModelPolicy
     from sluice.gates.verdict import Verdict
+
+    Array = NDArray[np.floating]
 
 TABLE = """<table><tr>{% for head in heads %}<th {% if not loop.first %}class="n"{% endif %}>{{ head }}</th>{% endfor %}</tr>
 {% for row in rows %}<tr>{% for cell in row %}<td {% if not loop.first %}class="n"{% endif %}>{{ cell }}</td>{% endfor %}</tr>
@@ -23,21 +30,40 @@ TABLE = """<table><tr>{% for head in heads %}<th {% if not loop.first %}class="n
 
 CURVES = """<div class="grid">{% for title, x, y, lines in charts %}<figure><figcaption>{{ title }}</figcaption>
 <svg viewBox="-30 -6 262 240" role="img" aria-label="{{ title }}"><rect width="200" height="200" fill="none" stroke="var(--line)"/>
-<line x1="0" y1="200" x2="200" y2="0" stroke="var(--line)" stroke-dasharray="3"/>
-{% for colour, points in lines %}<polyline fill="none" stroke="var(--{{ colour }})" stroke-width="2" points="{{ points }}"/>{% endfor %}
+{% for colour, points, band in lines %}{% if band %}<polygon fill="var(--{{ colour }})" opacity=".18" points="{{ band }}"/>{% endif %}
+<polyline fill="none" stroke="var(--{{ colour }})" stroke-width="2" points="{{ points }}"/>{% endfor %}
 <text x="100" y="222" text-anchor="middle" font-size="10" fill="var(--dim)">{{ x }}</text>
 <text x="-8" y="100" text-anchor="middle" font-size="10" fill="var(--dim)" transform="rotate(-90 -8 100)">{{ y }}</text></svg></figure>
-{% endfor %}</div><p class="dim">Blue: the challenger. Grey: the champion.</p>"""
+{% endfor %}</div><p class="dim">Blue: the challenger. Grey: the champion. Bands: 95 % at each point.</p>"""
+
+THRESHOLDS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
 
-def write(path: Path, verdict: Verdict, evidence: ModelEvidence, models: dict[str, Rows]) -> None:
+def write(path: Path, verdict: Verdict, evidence: ModelEvidence, scored: Scored, policy: ModelPolicy) -> None:
     """Write the report as one HTML file."""
     every = evidence.slices[OVERALL]
     overall = [[name, *_row(every, name)] for name in every.challenger]
     heads = ["metric", "challenger", "champion", "best constant"]
     sections = [("All rows", render(TABLE, heads=heads, rows=overall))]
     if evidence.task == "binary":
-        sections.append(("Curves", render(CURVES, charts=_curves(models))))
+        challenger = scored.models["challenger"]
+        sections.append(("Curves", render(CURVES, charts=_curves(scored.models))))
+        matrix = [
+            [f"label {label}", *(f"{count:,}" for count in row)]
+            for label, row in enumerate(confusion(challenger, policy.threshold))
+        ]
+        heads_of = ["", f"answer 0 (up to {policy.threshold:g})", f"answer 1 (above {policy.threshold:g})"]
+        sections.append(("Confusion of the challenger", render(TABLE, heads=heads_of, rows=matrix)))
+        table = [
+            [f"{t:g}", f"{p:.4f}", f"{r:.4f}", f"{share:.2%}"]
+            for t, p, r, share in threshold_table(challenger, THRESHOLDS)
+        ]
+        sections.append(
+            (
+                "Thresholds of the challenger",
+                render(TABLE, heads=["above", "precision", "recall", "answered 1"], rows=table),
+            )
+        )
     if evidence.groups:
         metric = next(iter(every.challenger))
         listed = sorted(
@@ -65,32 +91,40 @@ def _harm(held: SliceEvidence, metric: str) -> float:
     return sign * value if np.isfinite(value) else np.inf
 
 
-def _curves(models: dict[str, Rows]) -> list[tuple[str, str, str, list[tuple[str, str]]]]:
-    order = [(name, colour) for name, colour in (("champion", "then"), ("challenger", "now")) if name in models]
+def _curves(models: dict[str, Rows]) -> list[tuple[str, str, str, list[tuple[str, str, str]]]]:
+    order = [(models[name], colour) for name, colour in (("champion", "then"), ("challenger", "now")) if name in models]
     return [
-        ("ROC", "false positive rate", "true positive rate", [(colour, _roc(models[name])) for name, colour in order]),
+        ("ROC", "false positive rate", "true positive rate", [(colour, *_roc(rows)) for rows, colour in order]),
+        (
+            "Precision and recall",
+            "recall",
+            "precision",
+            [(colour, _line(*precision_recall(rows)), "") for rows, colour in order],
+        ),
         (
             "Reliability",
             "predicted probability",
             "observed rate",
-            [(colour, _reliability(models[name])) for name, colour in order],
+            [(colour, *_reliability(rows)) for rows, colour in order],
         ),
     ]
 
 
-def _roc(rows: Rows) -> str:
-    ranked = rows.label[np.argsort(-rows.prediction, kind="stable")]
-    ups, downs = np.cumsum(ranked), np.cumsum(1 - ranked)
-    picked = np.unique(np.linspace(0, len(ranked) - 1, 120).astype(int))
-    return "0,200 " + " ".join(
-        f"{200 * downs[i] / max(1, downs[-1]):.1f},{200 - 200 * ups[i] / max(1, ups[-1]):.1f}" for i in picked
-    )
+def _roc(rows: Rows) -> tuple[str, str]:
+    x, y, _ = roc(rows)
+    half = roc_band(rows)
+    return f"0,200 {_line(x, y)} 200,0", _band(x, y, half)
 
 
-def _reliability(rows: Rows) -> str:
-    """Observed rate over predicted probability in ten bins of equal count."""
-    order = np.argsort(rows.prediction, kind="stable")
-    points = [
-        (rows.prediction[part].mean(), rows.label[part].mean()) for part in np.array_split(order, 10) if len(part)
-    ]
-    return " ".join(f"{200 * x:.1f},{200 - 200 * y:.1f}" for x, y in points)
+def _reliability(rows: Rows) -> tuple[str, str]:
+    x, y, half = (np.array(column) for column in zip(*reliability(rows), strict=True))
+    return _line(x, y), _band(x, y, half)
+
+
+def _line(x: Array, y: Array) -> str:
+    return " ".join(f"{200 * a:.1f},{200 - 200 * b:.1f}" for a, b in zip(x, y, strict=True))
+
+
+def _band(x: Array, y: Array, half: Array) -> str:
+    """A polygon along the upper and back along the lower end."""
+    return f"{_line(x, np.minimum(y + half, 1))} {_line(x[::-1], np.maximum(y - half, 0)[::-1])}"

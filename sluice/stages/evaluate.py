@@ -3,35 +3,64 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sluice.examples.dataset import Examples
 from sluice.gates.model.policy import ModelPolicy
 from sluice.stages.runtime import Artifact, Gate, close, parse, present, stage
 
+if TYPE_CHECKING:
+    from sluice.evaluation.scoring import Scored
+
+
+class Metrics(Artifact, Protocol):
+    """KFP's Metrics artifact."""
+
+    def log_metric(self, metric: str, value: float) -> None: ...  # noqa: D102
+
+
+class ClassificationMetrics(Artifact, Protocol):
+    """KFP's ClassificationMetrics artifact."""
+
+    def log_roc_curve(self, fpr: list[float], tpr: list[float], threshold: list[float]) -> None: ...  # noqa: D102
+
+    def log_confusion_matrix(self, categories: list[str], matrix: list[list[int]]) -> None: ...  # noqa: D102
+
 
 @stage
 def run(
-    *,
-    examples: Artifact,
-    model: Artifact,
-    champion_model: Artifact,
-    champion_version: int,
-    policy: dict[str, Any],
-    evaluation: Artifact,
-    verdict: Artifact,
-    report: Artifact,
-) -> Gate:
+    *, examples: Artifact, model: Artifact, champion_model: Artifact, champion_version: int, policy: dict[str, Any],
+    evaluation: Artifact, verdict: Artifact, report: Artifact, metrics: Metrics, classification: ClassificationMetrics,
+) -> Gate:  # fmt: skip
     """Score both models on the evaluation split and judge the candidate."""
     from sluice.evaluation.evaluate import evaluate
 
-    judged = evaluate(
+    applied = parse(ModelPolicy, policy, "policy")
+    judged, scored = evaluate(
         Examples.load(Path(examples.path)),
         model=Path(model.path),
         champion=present(champion_model),
         champion_version=champion_version or None,
-        policy=parse(ModelPolicy, policy, "policy"),
+        policy=applied,
         evaluation_out=Path(evaluation.path),
         report_out=Path(report.path),
     )
+    _log(scored, applied, metrics, classification)
     return close(judged, verdict)
+
+
+def _log(scored: Scored, policy: ModelPolicy, metrics: Metrics, classification: ClassificationMetrics) -> None:
+    """Fill KFP's own artifacts, which the Kubeflow and Vertex pages draw."""
+    from sluice.evaluation.curves import confusion, roc
+    from sluice.evaluation.metrics import catalogue, value
+
+    for model, rows in scored.models.items():
+        for name in policy.measured():
+            number = value(name, rows, catalogue(policy, scored.task))
+            if number == number:  # noqa: PLR0124 - KFP's metrics hold no NaN
+                metrics.log_metric(name if model == "challenger" else f"{model}_{name}", number)
+    if scored.task == "binary":
+        rows = scored.models["challenger"]
+        false_positive, true_positive, thresholds = roc(rows)
+        classification.log_roc_curve(false_positive.tolist(), true_positive.tolist(), thresholds.tolist())
+        classification.log_confusion_matrix(["negative", "positive"], confusion(rows, policy.threshold).tolist())

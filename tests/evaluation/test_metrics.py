@@ -9,10 +9,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sluice.evaluation.metrics import METRICS, Rows, auc, linear_auc, trivial, value
+from sluice.evaluation import metrics as ours
+from sluice.evaluation.metrics import Rows, catalogue, trivial
 from sluice.evaluation.resample import Resamples
+from sluice.gates.model.policy import ModelPolicy
 
 pytestmark = pytest.mark.tf
+
+
+POLICY = ModelPolicy.model_validate({"rules": [{"metric": "auc", "at_least": 0.6}], "costs": {"false_negative": 5}})
+
+
+def value(name: str, rows: Rows, task: str = "binary") -> float:
+    return ours.value(name, rows, catalogue(POLICY, task))
 
 
 def binary(rows: int, seed: int = 0) -> Rows:
@@ -32,6 +41,13 @@ def test_binary_metrics_are_those_of_scikit_learn() -> None:
     assert value("brier", rows) == pytest.approx(metrics.brier_score_loss(rows.label, rows.prediction))
     assert value("precision", rows) == pytest.approx(metrics.precision_score(rows.label, flagged))
     assert value("recall", rows) == pytest.approx(metrics.recall_score(rows.label, flagged))
+    assert value("f1", rows) == pytest.approx(metrics.f1_score(rows.label, flagged))
+    assert value("average_precision", rows) == pytest.approx(
+        metrics.average_precision_score(rows.label, rows.prediction), abs=2e-4
+    )
+    assert value("calibration", rows) == pytest.approx(rows.prediction.sum() / rows.label.sum())
+    (_, false_positive), (false_negative, _) = metrics.confusion_matrix(rows.label, flagged)
+    assert value("cost", rows) == pytest.approx((false_positive + 5 * false_negative) / 5000)
 
 
 def test_regression_and_several_classes_are_those_of_scikit_learn() -> None:
@@ -40,15 +56,36 @@ def test_regression_and_several_classes_are_those_of_scikit_learn() -> None:
     random = np.random.default_rng(3)
     label = random.normal(10, 3, 2000)
     rows = Rows(label, label + random.normal(0, 1, 2000))
-    assert value("mae", rows) == pytest.approx(metrics.mean_absolute_error(rows.label, rows.prediction))
-    assert value("mse", rows) == pytest.approx(metrics.mean_squared_error(rows.label, rows.prediction))
-    assert value("rmse", rows) == pytest.approx(metrics.mean_squared_error(rows.label, rows.prediction) ** 0.5)
-    assert value("r2", rows) == pytest.approx(metrics.r2_score(rows.label, rows.prediction))
-    several = Rows(random.integers(0, 3, 2000).astype(np.float64), random.dirichlet(np.ones(3), 2000))
-    assert value("accuracy", several) == pytest.approx(
-        metrics.accuracy_score(several.label, several.prediction.argmax(1))
+    assert value("mae", rows, "regression") == pytest.approx(metrics.mean_absolute_error(rows.label, rows.prediction))
+    assert value("mse", rows, "regression") == pytest.approx(metrics.mean_squared_error(rows.label, rows.prediction))
+    assert value("rmse", rows, "regression") == pytest.approx(
+        metrics.mean_squared_error(rows.label, rows.prediction) ** 0.5
     )
-    assert value("log_loss", several) == pytest.approx(metrics.log_loss(several.label, several.prediction), rel=1e-6)
+    assert value("r2", rows, "regression") == pytest.approx(metrics.r2_score(rows.label, rows.prediction))
+    several = Rows(random.integers(0, 3, 2000).astype(np.float64), random.dirichlet(np.ones(3), 2000))
+    answer = several.prediction.argmax(1)
+    assert value("accuracy", several, "multiclass") == pytest.approx(metrics.accuracy_score(several.label, answer))
+    assert value("log_loss", several, "multiclass") == pytest.approx(
+        metrics.log_loss(several.label, several.prediction), rel=1e-6
+    )
+    assert value("balanced_accuracy", several, "multiclass") == pytest.approx(
+        metrics.balanced_accuracy_score(several.label, answer)
+    )
+    assert value("macro_f1", several, "multiclass") == pytest.approx(
+        metrics.f1_score(several.label, answer, average="macro")
+    )
+
+
+def test_ndcg_is_that_of_scikit_learn() -> None:
+    from sklearn import metrics
+
+    random = np.random.default_rng(4)
+    relevance, score = random.integers(0, 4, (50, 8)), random.random((50, 8))
+    query = np.repeat(np.arange(50), 8)
+    mixed = random.permutation(400)
+    rows = Rows(relevance.ravel().astype(np.float64), score.ravel(), query=query).take(mixed)
+    expected = metrics.ndcg_score(2.0**relevance - 1, score)
+    assert value("ndcg", rows, "ranking") == pytest.approx(expected)
 
 
 def test_binary_metrics_are_those_of_tfma(tmp_path: Path) -> None:
@@ -96,11 +133,9 @@ def test_the_order_of_rows_changes_nothing(count: int, seed: int) -> None:
 def test_weights_are_repeated_rows() -> None:
     rows, counts = binary(300), np.random.default_rng(5).integers(0, 4, 300)
     repeated = rows.take(np.repeat(np.arange(300), counts))
-    weights = counts[None, :].astype(np.float64)
-    assert auc(rows, weights)[0] == pytest.approx(value("auc", repeated))
-    for name in ("log_loss", "precision", "calibration_error"):
-        metric = METRICS[name]
-        assert metric.finish(weights @ metric.parts(rows))[0] == pytest.approx(value(name, repeated))
+    weighted = Rows(rows.label, rows.prediction, counts.astype(np.float64))
+    for name in ("auc", "average_precision", "log_loss", "precision", "calibration_error"):
+        assert value(name, weighted) == pytest.approx(value(name, repeated)), name
 
 
 def test_one_class_has_no_auc() -> None:
@@ -109,26 +144,33 @@ def test_one_class_has_no_auc() -> None:
 
 def test_the_trivial_predictor_is_the_best_constant() -> None:
     rows = binary(1000)
-    best = value("log_loss", trivial(rows))
+    best = value("log_loss", trivial(rows, "binary"))
     for constant in (0.1, 0.3, 0.5):
         assert best <= value("log_loss", Rows(rows.label, np.full(1000, constant)))
-    assert value("auc", trivial(rows)) == 0.5
+    assert value("auc", trivial(rows, "binary")) == 0.5
 
 
-def test_linearised_auc_spreads_as_the_exact_one_does() -> None:
-    rows = binary(10_000)
-    resamples = Resamples(np.arange(10_000), 400, 0)
-    exact = resamples.draws("auc", rows, np.arange(10_000))
-    metric = linear_auc(rows)
-    linear = metric.finish(resamples._weights @ metric.parts(rows))
-    assert np.corrcoef(exact, linear)[0, 1] > 0.999
-    assert linear.std() == pytest.approx(exact.std(), rel=0.02)
+def draws(resamples: Resamples, name: str, rows: Rows) -> np.ndarray:
+    index = np.arange(len(rows.label))
+    metrics = catalogue(POLICY, "binary")
+    return resamples.draws(name, metrics.get(name), rows, index, ours.value(name, rows, metrics))
+
+
+@pytest.mark.parametrize("name", ["auc", "average_precision"])
+def test_coarse_curves_spread_as_exact_ones_do(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    rows, resamples = binary(8000), Resamples(np.arange(8000), 300, 0)
+    exact = draws(resamples, name, rows)
+    monkeypatch.setattr("sluice.evaluation.resample.MANY", 100)
+    coarse = draws(resamples, name, rows)
+    assert np.corrcoef(exact, coarse)[0, 1] > 0.995
+    assert coarse.std() == pytest.approx(exact.std(), rel=0.03)
+    assert coarse.mean() == pytest.approx(exact.mean(), abs=exact.std() / 20)
 
 
 def test_pools_of_rows_spread_as_rows_do() -> None:
-    rows, index = binary(60_000), np.arange(60_000)
-    pooled = Resamples(index, 500, 0).draws("log_loss", rows, index)
-    parts = METRICS["log_loss"].parts(rows)[:, 0]
+    rows = binary(60_000)
+    pooled = draws(Resamples(np.arange(60_000), 500, 0), "log_loss", rows)
+    parts = catalogue(POLICY, "binary")["log_loss"].parts(rows)[:, 0]
     assert pooled.std() == pytest.approx(parts.std() / 60_000**0.5, rel=0.12)
 
 
@@ -136,14 +178,13 @@ def test_groups_are_drawn_as_a_whole() -> None:
     """Rows of one group are equal: the spread is that of the groups, much wider than that of the rows."""
     groups = np.repeat(np.arange(100), 50)
     rows = Rows(np.repeat(np.random.default_rng(1).integers(0, 2, 100), 50).astype(np.float64), np.full(5000, 0.4))
-    index = np.arange(5000)
-    by_group = Resamples(groups, 500, 0).draws("log_loss", rows, index).std()
-    by_row = Resamples(index, 500, 0).draws("log_loss", rows, index).std()
+    by_group = draws(Resamples(groups, 500, 0), "log_loss", rows).std()
+    by_row = draws(Resamples(np.arange(5000), 500, 0), "log_loss", rows).std()
     assert by_group == pytest.approx(by_row * 50**0.5, rel=0.25)
 
 
 def test_same_seed_same_draws_and_models_are_drawn_together() -> None:
     rows, index = binary(500), np.arange(500)
-    one, two = (Resamples(index, 100, 7).draws("log_loss", rows, index) for _ in range(2))
+    one, two = (draws(Resamples(index, 100, 7), "log_loss", rows) for _ in range(2))
     assert (one == two).all()
-    assert (Resamples(index, 100, 8).draws("log_loss", rows, index) != one).any()
+    assert (draws(Resamples(index, 100, 8), "log_loss", rows) != one).any()

@@ -53,6 +53,7 @@ class ModelEvidence:
         groups: column group to its slices' names.
         champion: the champion's version, or None.
         identical: whether challenger and champion are the same bytes.
+        keys: slice to the columns and values it stands for; those of ``OVERALL`` are none.
     """
 
     task: str
@@ -60,3 +61,9 @@ class ModelEvidence:
     groups: dict[tuple[str, ...], tuple[str, ...]]
     champion: int | None = None
     identical: bool = False
+    keys: dict[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
+
+
+def slice_name(key: tuple[tuple[str, str], ...]) -> str:
+    """A slice's name, e.g. ``carrier=AA, origin=JFK``; ``OVERALL`` for no column."""
+    return ", ".join(f"{column}={value}" for column, value in key)
