@@ -7,7 +7,7 @@ import sys
 import typer
 
 from sluice.client import compile as compile_command
-from sluice.client import ledger
+from sluice.client import evaluate, ledger
 from sluice.client import run as run_command
 from sluice.errors import SluiceError
 
@@ -22,6 +22,8 @@ app = typer.Typer(
 )
 app.command("run")(run_command.run)
 app.command("compile")(compile_command.command)
+app.command("evaluate")(evaluate.evaluate)
+app.command("waive")(evaluate.waive)
 app.add_typer(ledger.app, name="ledger")
 
 

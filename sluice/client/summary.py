@@ -66,7 +66,7 @@ def summarise(console: Console, run: Run, destination: str, ledger: str) -> None
     for step in run.steps:
         if "verdict" in step.outputs and step.name != "refuse":
             with contextlib.suppress(OSError):
-                _gate(console, Verdict.load(step.outputs["verdict"]))
+                gate(console, Verdict.load(step.outputs["verdict"]))
     _decision(console, run)
     places = Table.grid(padding=(0, 2))
     for name, place in _places(run, destination, ledger):
@@ -81,8 +81,9 @@ def summarise(console: Console, run: Run, destination: str, ledger: str) -> None
     )
 
 
-def _gate(console: Console, verdict: Verdict) -> None:
-    against = f"against champion {verdict.baseline}" if verdict.baseline else "no champion yet"
+def gate(console: Console, verdict: Verdict) -> None:
+    """Print a verdict with every rule that did not pass."""
+    against = "no champion yet" if verdict.baseline is None else f"against champion {verdict.baseline or 'given'}"
     passed = sum(r.outcome is Outcome.PASSED for r in verdict.reasons)
     facts = f"{against}; {passed} of {len(verdict.reasons)} rules passed"
     console.print(f"{verdict.gate.capitalize()} gate:", Text(str(verdict.status), style=STYLE[verdict.status]),

@@ -139,6 +139,8 @@ def _lineage(model: Path, examples: Manifest) -> Iterator[str]:
 
 def _praise(judged: dict[str, Verdict]) -> Iterator[str]:
     for gate, verdict in judged.items():
+        for waiver in verdict.evidence.get("waivers", []):
+            yield f"{waiver['by']} waived {', '.join(waiver['rules'])} until {waiver['expires']}: {waiver['reason']}"
         against = f" against version {verdict.baseline}" if verdict.baseline else ""
         yield f"the {gate} gate blessed it{against}: {len(verdict.reasons)} rules" + (
             " (bootstrap)" if verdict.bootstrap else ""

@@ -34,7 +34,7 @@ summary { cursor: pointer; color: var(--dim); margin-top: 1rem; }
 </style></head><body>
 <h1>{{ title }}</h1>
 {% if verdict %}<p><strong class="{{ verdict.status }}">{{ verdict.status }}</strong>
-<span class="dim">{{ verdict.gate }} gate; {{ "against champion %d" % verdict.baseline if verdict.baseline else "no champion yet" }}</span></p>
+<span class="dim">{{ verdict.gate }} gate; {{ against }}</span></p>
 {% if told %}<table><tr><th>rule</th><th>subject</th><th></th></tr>
 {% for reason in told %}<tr><td class="{{ 'failed' if reason.closes else 'warning' }}">{{ reason.rule }}</td>
 <td>{{ reason.subject }}</td><td>{{ reason.sentence }}</td></tr>{% endfor %}</table>{% endif %}
@@ -62,8 +62,11 @@ def page(title: str, sections: Sequence[tuple[str, str]], verdict: Verdict | Non
         verdict: told in words on top.
     """
     reasons = verdict.reasons if verdict else ()
+    against = "no champion yet"
+    if verdict and verdict.baseline is not None:
+        against = f"against champion {verdict.baseline}" if verdict.baseline else "against the baseline given"
     return render(
-        TEMPLATE, title=title, sections=sections, verdict=verdict,
+        TEMPLATE, against=against, title=title, sections=sections, verdict=verdict,
         told=[r for r in reasons if r.outcome is not Outcome.PASSED],
         passed=[r for r in reasons if r.outcome is Outcome.PASSED],
     )  # fmt: skip

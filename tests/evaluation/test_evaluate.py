@@ -109,7 +109,9 @@ def test_tfma_on_beam_gives_the_same_verdict_and_values(line: Path, tmp_path: Pa
     point = {"uncertainty": "point", "rules": rules, "min_slice_rows": 50}
     ours = judged(line, tmp_path / "ours", **point)
     theirs = judged(line, tmp_path / "theirs", engine="tfma", tfma=["BalancedAccuracy"], **point)
-    assert (theirs.status, theirs.baseline) == (ours.status, ours.baseline), [r.sentence for r in theirs.reasons if r.closes]
+    assert (theirs.status, theirs.baseline) == (ours.status, ours.baseline), [
+        r.sentence for r in theirs.reasons if r.closes
+    ]
     assert [(r.rule, r.subject, r.outcome) for r in ours.reasons] == [
         (r.rule, r.subject, r.outcome) for r in theirs.reasons
     ]

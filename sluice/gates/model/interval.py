@@ -15,12 +15,15 @@ if TYPE_CHECKING:
 
 
 def interval(draws: NDArray[np.floating], confidence: float) -> tuple[float, float]:
-    """Percentile interval of the draws that are defined; the whole line where fewer than half are."""
+    """Percentile interval of the draws that are defined; the whole line where fewer than half are.
+
+    The quantiles are those of rank p (n + 1), so that few draws do not make the interval too narrow.
+    """
     defined = draws[np.isfinite(draws)]
     if len(defined) < max(1, len(draws) / 2):
         return -math.inf, math.inf
     tail = (1 - confidence) / 2
-    low, high = np.quantile(defined, [tail, 1 - tail])
+    low, high = np.quantile(defined, [tail, 1 - tail], method="weibull")
     return float(low), float(high)
 
 

@@ -1,0 +1,1 @@
+"""How good the gates are: planted faults, and how often a gate cries wolf. `make faults` prints the tables."""

@@ -1,0 +1,1 @@
+"""The model gate against planted models, and its error rates by simulation."""
