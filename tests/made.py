@@ -25,7 +25,7 @@ def examples(folder: Path, table: pa.Table, every: int = 5) -> Examples:
         facts[name] = SplitFacts(rows=len(index), bytes=file.stat().st_size, files=1)
     Manifest(
         sources=[], columns={field.name: str(field.type) for field in table.schema}, splits=facts, split={},
-        rows_in=table.num_rows, digest=digest.of_json(repr(table.to_pydict())),
+        rows_in=table.num_rows, duplicates=int(table.to_pandas().duplicated().sum()), digest=digest.of_json(repr(table.to_pydict())),
     ).save(folder)  # fmt: skip
     return Examples.load(folder)
 

@@ -66,7 +66,7 @@ def ingest(source: Source, split: Split, span: str, out: Path, label: str | None
             sources=[_facts(uri) for uri in uris], columns=columns, splits=splits,
             split={**split.model_dump(mode="json"), "hash": "md5/60", "hash_version": HASH_VERSION},
             spans=[str(number) for number in range(spans.parse(span)[0], spans.parse(span)[1] + 1)] if span else [],
-            rows_in=sum(facts.rows for facts in splits.values()), digest=_digest(database, columns, split),
+            rows_in=sum(facts.rows for facts in splits.values()), **_content(database, columns, split),
         )  # fmt: skip
     manifest.save(partial)
     shutil.rmtree(out, ignore_errors=True)
@@ -142,13 +142,18 @@ def _write(
     return SplitFacts(rows=rows, bytes=file.stat().st_size, files=1)
 
 
-def _digest(database: duckdb.DuckDBPyConnection, columns: dict[str, str], split: Split) -> str:
-    """Of the content: the sum of the rows' hashes (order does not count, repeated rows do), the columns, the split."""
+def _content(database: duckdb.DuckDBPyConnection, columns: dict[str, str], split: Split) -> dict[str, Any]:
+    """Digest and duplicates of the content.
+
+    The digest is of the sum of the rows' hashes (order does not count, repeated rows do), the columns and the split.
+    """
     text = ", ".join(f"coalesce({_name(column)}::VARCHAR, chr(0))" for column in columns)
-    total = database.execute(
-        f"SELECT count(*), sum(('0x' || left(md5(concat_ws(chr(31), {text})), 15))::BIGINT::HUGEINT)::VARCHAR FROM source"  # noqa: S608
+    rows, total, distinct = database.execute(
+        f"WITH hashed AS (SELECT ('0x' || left(md5(concat_ws(chr(31), {text})), 15))::BIGINT AS h FROM source) "  # noqa: S608
+        "SELECT count(*), sum(h::HUGEINT)::VARCHAR, count(DISTINCT h) FROM hashed"
     ).fetchall()[0]
-    return digest.of_json([columns, split.model_dump(mode="json"), HASH_VERSION, *total])
+    named = digest.of_json([columns, split.model_dump(mode="json"), HASH_VERSION, rows, total])
+    return {"digest": named, "duplicates": rows - distinct}
 
 
 def _facts(uri: str) -> SourceFile:

@@ -46,6 +46,7 @@ class Manifest(BaseModel):
         version: the source's version, if it has one.
         rows_in: rows seen in the sources; always ``sum(splits' rows) + quarantined``.
         quarantined: rows that did not parse and went to ``quarantine/``.
+        duplicates: rows that repeat another row in every column; None where nobody counted.
         digest: of the content, whatever the order of files and rows.
         warnings: sentences for a person, e.g. of the PII scan.
     """
@@ -61,6 +62,7 @@ class Manifest(BaseModel):
     version: str | None = None
     rows_in: int
     quarantined: int = 0
+    duplicates: int | None = None
     digest: str
     warnings: list[str] = []
 

@@ -35,12 +35,13 @@ def infer(statistics: SplitStatistics) -> Any:
     return schema
 
 
-def anomalies(statistics: SplitStatistics, schema: Any, split: str) -> list[Anomaly]:
-    """What departs from the schema, every reason by itself."""
+def anomalies(statistics: SplitStatistics, schema: Any, split: str, environment: str = "TRAINING") -> list[Anomaly]:
+    """What departs from the schema in an environment (where the schema knows it), every reason by itself."""
     import tensorflow_data_validation as tfdv
     from tensorflow_metadata.proto.v0 import anomalies_pb2
 
-    found = tfdv.validate_statistics(_listed(statistics), schema)
+    known = environment if environment in schema.default_environment else None
+    found = tfdv.validate_statistics(_listed(statistics), schema, environment=known)
     named = anomalies_pb2.AnomalyInfo.Type.Name
     listed = [
         Anomaly(feature, named(reason.type), split, reason.description or reason.short_description)

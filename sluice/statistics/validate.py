@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 from sluice import digest
-from sluice.gates.data.evidence import Anomaly, DataEvidence, Distribution
+from sluice.gates.data.evidence import Anomaly, DataEvidence, Distribution, Extent
 from sluice.gates.data.judge import judge
 from sluice.progress import progress
 from sluice.statistics.artifact import SplitStatistics, Statistics, common_of, load_schema, name_of, save_schema
-from sluice.statistics.compute import compute
+from sluice.statistics.compute import compute, on_beam
 from sluice.statistics.schema import anomalies, infer
 
 if TYPE_CHECKING:
@@ -20,117 +22,168 @@ if TYPE_CHECKING:
     from sluice.gates.data.policy import DataPolicy
     from sluice.gates.verdict import Verdict
     from sluice.statistics.artifact import Histogram
+    from sluice.statistics.compute import Computed
 
 TRAIN = "train"
+MAX_CLASSES = 20
 
 
 def validate(
-    examples: Examples, *, label: str, features: Features, policy: DataPolicy, schema: Path | None,
-    baseline: Path | None, baseline_version: int | None, statistics_out: Path, schema_out: Path, report_out: Path,
+    examples: Examples, *, label: str, features: Features, policy: DataPolicy, schema: Path | None, baseline: Path | None,
+    baseline_version: int | None, statistics_out: Path, schema_out: Path, report_out: Path, now: datetime | None = None,
 ) -> Verdict:  # fmt: skip
     """Judge an examples artifact.
 
     Args:
         examples: what is judged.
-        label: the label's column.
+        label: the label's column; empty where there is none (data to be served).
         features: what a model will see; where empty, every column but the label.
         policy: the rules.
-        schema: folder of a given schema or the champion's; None: one is inferred from the train split.
+        schema: folder (or file) of a given schema or the champion's; None: one is inferred from the train split.
         baseline: folder of the statistics to compare with, the champion's; None where there is none.
         baseline_version: the champion's version.
         statistics_out: folder for the statistics.
         schema_out: folder for the schema.
         report_out: the HTML file to write.
+        now: the time that freshness is held against; None: the clock's.
     """
     from sluice.report.data import write
 
     before = Statistics.load(baseline) if baseline else None
-    edges = {k: h.edges for k, h in before.split(TRAIN).histograms.items()} if before else None
-    categorical = {item.name for item in features.categorical}
-    splits: dict[str, SplitStatistics] = {}
-    aligned: dict[str, Histogram] = {}
-    for split in examples.manifest.splits:
-        progress(f"statistics of {split}")
-        splits[split], histograms = compute(
-            examples.batches(split), categorical=categorical, edges=edges if split == TRAIN else None
-        )
-        aligned |= histograms
-    statistics = Statistics(splits)
+    columns = tuple(features.names()) or tuple(name for name in examples.manifest.columns if name != label)
+    computed = {
+        split: _statistics(examples, split, label, columns, features, policy, before)
+        for split in examples.manifest.splits
+    }
+    statistics = Statistics({split: made.statistics for split, made in computed.items()})
     statistics.save(statistics_out)
-    agreed = load_schema(schema) if schema else infer(splits[TRAIN])
+    train = next(iter(computed)) if TRAIN not in computed else TRAIN
+    agreed = load_schema(schema) if schema else infer(computed[train].statistics)
     save_schema(agreed, schema_out)
-    evidence = _evidence(examples, statistics, agreed, label, features, inferred=schema is None)
+    evidence = _evidence(examples, statistics, agreed, label, columns, policy, now or datetime.now(UTC))
+    evidence = replace(evidence, inferred=schema is None, alone=computed[train].alone)
     if before:
-        evidence = _compared(evidence, statistics.split(TRAIN), before.split(TRAIN), aligned)
+        evidence = _compared(evidence, computed[train], before.split(TRAIN))
     subjects = {
         "examples": examples.manifest.digest,
         "statistics": digest.of_tree(statistics_out),
         "schema": digest.of_tree(schema_out),
     }
     verdict = judge(evidence, policy, subjects=subjects, baseline=baseline_version if before else None)
-    write(report_out, verdict, evidence, statistics.split(TRAIN))
+    write(report_out, verdict, evidence, computed[train].statistics)
     return verdict
 
 
+def _statistics(
+    examples: Examples, split: str, label: str, columns: tuple[str, ...], features: Features, policy: DataPolicy,
+    before: Statistics | None,
+) -> Computed:  # fmt: skip
+    """One pass over a split; on Beam where the policy says so, with the exact counts beside it."""
+    progress(f"statistics of {split}")
+    first = split == TRAIN or TRAIN not in examples.manifest.splits
+    edges = {k: h.edges for k, h in before.split(TRAIN).histograms.items()} if before and first else None
+    categorical = {item.name for item in features.categorical}
+    made = compute(
+        examples.batches(split), categorical=categorical, edges=edges, label=label if first else "", features=columns,
+        weight=policy.weight, tfdv=policy.beam is None,
+    )  # fmt: skip
+    if policy.beam is None:
+        return made
+    proto = on_beam(examples.files(split), categorical=categorical, beam_options=policy.beam, weight=policy.weight)
+    return replace(made, statistics=SplitStatistics(proto, made.statistics.histograms))
+
+
 def _evidence(
-    examples: Examples, statistics: Statistics, schema: object, label: str, features: Features, *, inferred: bool
-) -> DataEvidence:
-    train = statistics.split(TRAIN)
-    columns = tuple(features.names()) or tuple(name for name in examples.manifest.columns if name != label)
-    found: list[Anomaly] = [
-        anomaly for split, facts in statistics.splits.items() for anomaly in anomalies(facts, schema, split)
-    ]
-    absent = [name for name in (*columns, label) if name not in examples.manifest.columns]
+    examples: Examples, statistics: Statistics, schema: object, label: str, columns: tuple[str, ...], policy: DataPolicy,
+    now: datetime,
+) -> DataEvidence:  # fmt: skip
+    manifest = examples.manifest
+    train = statistics.splits.get(TRAIN) or next(iter(statistics.splits.values()))
+    environment = "TRAINING" if label else "SERVING"
+    found = [a for split, facts in statistics.splits.items() for a in anomalies(facts, schema, split, environment)]
+    wanted = [*columns, label] if label else list(columns)
+    absent = [name for name in wanted if name not in manifest.columns]
+    told = {a.feature for a in found if a.kind == "SCHEMA_MISSING_COLUMN"}
     found += [
         Anomaly(name, "SCHEMA_MISSING_COLUMN", TRAIN, "the column is not in the data; sluice.yaml names it")
         for name in absent
-        if not any(a.feature == name and a.kind == "SCHEMA_MISSING_COLUMN" for a in found)
+        if name not in told
     ]
-    missing = {}
-    for name in columns:
-        if name not in absent:
-            seen = common_of(train.feature(name))
-            missing[name] = seen.num_missing / max(1, seen.num_missing + seen.num_non_missing)
+    facts = {name_of(feature): feature for feature in train.proto.features}
+    classes = _classes(train, label) if label and label not in absent else {}
+    time_column = policy.freshness.column if policy.freshness else ""
+    age = {}
+    if time_column in facts and manifest.columns.get(time_column, "").startswith("timestamp"):
+        age[time_column] = (now.timestamp() - facts[time_column].num_stats.max) / 86_400
     return DataEvidence(
-        rows={name: facts.rows for name, facts in examples.manifest.splits.items()},
-        label=label, label_values=0 if label in absent else _distinct(train, label),
-        features=columns, missing=missing, anomalies=tuple(found), inferred=inferred,
+        rows={name: held.rows for name, held in manifest.splits.items()}, label=label,
+        label_values=_distinct(facts[label]) if label in facts else 2 if not label else 0, classes=classes,
+        features=columns, missing={name: _missing(facts[name]) for name in columns if name in facts},
+        duplicates=None if manifest.duplicates is None else manifest.duplicates / max(1, manifest.rows_in),
+        extents={name: Extent(f.num_stats.min, f.num_stats.max) for name, f in facts.items() if _counted(f)},
+        age=age, anomalies=tuple(found),
     )  # fmt: skip
 
 
-def _distinct(statistics: SplitStatistics, label: str) -> int:
-    feature = statistics.feature(label)
+def _missing(feature: Any) -> float:
+    common = common_of(feature)
+    return common.num_missing / max(1, common.num_missing + common.num_non_missing)
+
+
+def _counted(feature: Any) -> bool:
+    return bool(feature.HasField("num_stats") and common_of(feature).num_non_missing)
+
+
+def _distinct(feature: Any) -> int:
     if feature.HasField("string_stats"):
         return int(feature.string_stats.unique)
     return 1 + int(feature.num_stats.max > feature.num_stats.min)
 
 
-def _compared(
-    evidence: DataEvidence, current: SplitStatistics, before: SplitStatistics, aligned: dict[str, Histogram]
-) -> DataEvidence:
-    """Add the distributions that both data sets have: exact counts over the baseline's bins, or over all values."""
-    from dataclasses import replace
+def _classes(train: SplitStatistics, label: str) -> dict[str, int]:
+    """Rows by class of a label of few values: texts as TFDV counted them, whole numbers by their exact histogram."""
+    feature = train.feature(label)
+    if feature.HasField("string_stats"):
+        ranked = {b.label: int(b.sample_count) for b in feature.string_stats.rank_histogram.buckets}
+        return ranked if len(ranked) <= MAX_CLASSES else {}
+    histogram = train.histograms.get(label)
+    if (
+        histogram is None
+        or len(histogram.counts) > MAX_CLASSES
+        or not all(float(e).is_integer() for e in histogram.edges)
+    ):
+        return {}
+    ends = [*histogram.edges, feature.num_stats.max]
+    return {f"up to {end:g}": count for end, count in zip(ends, histogram.counts, strict=True) if count}
 
+
+def _compared(evidence: DataEvidence, made: Computed, before: SplitStatistics) -> DataEvidence:
+    """Add the distributions that both data sets have: exact counts over the baseline's bins, or over all values."""
     distributions = []
-    present = {name_of(feature) for feature in before.proto.features}
-    absent = {anomaly.feature for anomaly in evidence.anomalies if anomaly.kind == "SCHEMA_MISSING_COLUMN"}
-    for name in (*evidence.features, evidence.label):
-        if name not in present or name in absent:
+    then = {name_of(feature): feature for feature in before.proto.features}
+    now = {name_of(feature): feature for feature in made.statistics.proto.features}
+    for name in (*evidence.features, *([evidence.label] if evidence.label else [])):
+        if name not in then or name not in now:
             continue
-        if name in aligned and name in before.histograms:
-            now, then = aligned[name], before.histograms[name]
-            distributions.append(Distribution(name, (*now.counts, now.missing), (*then.counts, then.missing)))
-        elif before.feature(name).HasField("string_stats") and current.feature(name).HasField("string_stats"):
-            distributions.append(_categories(name, current, before))
+        if name in made.aligned and name in before.histograms:
+            ours, theirs = made.aligned[name], before.histograms[name]
+            distributions.append(Distribution(name, _counts(ours), _counts(theirs)))
+        elif then[name].HasField("string_stats") and now[name].HasField("string_stats"):
+            distributions.append(_categories(name, now[name], then[name]))
     return replace(evidence, distributions=tuple(distributions))
 
 
-def _categories(name: str, current: SplitStatistics, before: SplitStatistics) -> Distribution:
-    def counts(statistics: SplitStatistics) -> dict[str, int]:
-        feature = statistics.feature(name)
+def _counts(histogram: Histogram) -> tuple[int, ...]:
+    return (*histogram.counts, histogram.missing)
+
+
+def _categories(name: str, now: Any, then: Any) -> Distribution:
+    def counts(feature: Any) -> dict[str, int]:
         ranked = {b.label: int(b.sample_count) for b in feature.string_stats.rank_histogram.buckets}
         return {**ranked, "": ranked.get("", 0) + int(common_of(feature).num_missing)}
 
-    now, then = counts(current), counts(before)
-    values = sorted({*now, *then}, key=lambda value: (not value, value))  # the missing, as empty text, last
-    return Distribution(name, tuple(now.get(v, 0) for v in values), tuple(then.get(v, 0) for v in values))
+    current, baseline = counts(now), counts(then)
+    values = sorted({*current, *baseline}, key=lambda value: (not value, value))  # the missing, as empty text, last
+    return Distribution(
+        name, tuple(current.get(v, 0) for v in values), tuple(baseline.get(v, 0) for v in values), categories=True
+    )

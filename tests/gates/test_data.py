@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
+from sluice.gates.data.anomalies import SEVERITIES
 from sluice.gates.data.drift import divergence, noise_floor
-from sluice.gates.data.evidence import Anomaly, DataEvidence, Distribution
+from sluice.gates.data.evidence import Anomaly, DataEvidence, Distribution, Extent
 from sluice.gates.data.judge import judge
-from sluice.gates.data.policy import DataPolicy
+from sluice.gates.data.policy import Bounds, DataPolicy, Drift
 from sluice.gates.verdict import Reason, Status, Verdict
 
 GOOD = DataEvidence(
@@ -66,12 +68,87 @@ def test_an_anomaly_can_be_a_warning_ignored_or_an_error_by_type_and_by_feature(
     assert all(reason.subject != "altitude @ train" for reason in verdict.reasons)
 
 
-def test_a_small_shift_is_told_and_does_not_close() -> None:
-    verdict = judged(replace(GOOD, distributions=(Distribution("distance", (6200, 3800), (3800, 6200)),)))
-    assert verdict.status is Status.BLESSED
-    assert [reason.rule for reason in verdict.reasons if reason.severity == "warning"] == []
-    verdict = judged(replace(GOOD, distributions=(Distribution("distance", (6800, 3200), (3200, 6800)),)))
-    assert [reason.rule for reason in verdict.reasons if reason.severity == "warning"] == ["drift"]
+@pytest.mark.parametrize(
+    ("current", "severity"), [((5200, 4800), None), ((6000, 4000), "warning"), ((6800, 3200), "error")]
+)
+def test_drift_passes_is_told_or_closes_by_its_size(current: tuple[int, int], severity: str | None) -> None:
+    verdict = judged(replace(GOOD, distributions=(Distribution("distance", current, (4000, 6000)),)))
+    reason = next(r for r in verdict.reasons if r.rule == "drift")
+    assert (None if reason.outcome == "passed" else reason.severity) == severity
+
+
+def test_bounds_for_single_features_flat_bounds_and_measures() -> None:
+    moved = replace(GOOD, distributions=(Distribution("carrier", (6800, 3200), (3200, 6800), categories=True),))
+    assert judged(moved, DataPolicy(drift=Drift(features={"carrier": Bounds(error=0.5, warning=0.2)}))).blessed
+    assert judged(moved, DataPolicy(drift=Drift(measure="linf", error=0.3, warning=0.2))).status is Status.NOT_BLESSED
+    assert judged(moved, DataPolicy(drift=Drift(measure="linf", error=0.4, warning=0.39))).blessed
+    few = replace(GOOD, distributions=(Distribution("carrier", (12, 8), (8, 12), categories=True),))
+    assert judged(few).blessed
+    assert judged(few, DataPolicy(drift=Drift(error=0.02, warning=0.01, flat=True))).status is Status.NOT_BLESSED
+
+
+def test_a_comparator_that_cannot_apply_is_an_error() -> None:
+    number = replace(GOOD, distributions=(Distribution("distance", (5000, 5000), (5000, 5000)),))
+    verdict = judged(number, DataPolicy(drift=Drift(measure="linf")))
+    assert "distance is a number: use js" in closing(verdict)[0].sentence
+    verdict = judged(number, DataPolicy(drift=Drift(features={"altitude": Bounds()})))
+    assert "there is no such feature" in closing(verdict)[0].sentence
+
+
+def test_rare_values_are_compared_as_one() -> None:
+    """A thousand values seen once each, other ones in each sample: singly they look like a new world."""
+    common, rare = (50_000, 49_000), 1000
+    current, baseline = (*common, *[1] * rare, *[0] * rare), (*common, *[0] * rare, *[1] * rare)
+    distribution = Distribution("tailnum", current, baseline, categories=True)
+    assert judged(replace(GOOD, distributions=(distribution,))).blessed
+
+
+@pytest.mark.parametrize(
+    ("evidence", "policy", "rule"),
+    [
+        (replace(GOOD, duplicates=0.5), {}, "max_duplicates"),
+        (replace(GOOD, classes={"0": 9999, "1": 1}), {}, "min_class"),
+        (replace(GOOD, alone={"arr_delay": 0.999, "carrier": 0.6}), {}, "leakage"),
+        (replace(GOOD, extents={"distance": Extent(-1, 5000)}), {"ranges": {"distance": {"at_least": 0}}}, "range"),
+        (replace(GOOD, extents={"distance": Extent(0, 5000)}), {"ranges": {"distance": {"at_most": 4000}}}, "range"),
+        (GOOD, {"ranges": {"distance": {"at_most": 4000}}}, "range"),
+        (replace(GOOD, age={"when": 9.0}), {"freshness": {"column": "when", "days": 7}}, "freshness"),
+        (replace(GOOD, age={"when": -1.0}), {"freshness": {"column": "when", "days": 7}}, "freshness"),
+        (GOOD, {"freshness": {"column": "when", "days": 7}}, "freshness"),
+    ],
+)
+def test_rules_beyond_the_schema(evidence: DataEvidence, policy: dict[str, object], rule: str) -> None:
+    assert {reason.rule for reason in closing(judged(evidence, DataPolicy.model_validate(policy)))} == {rule}
+
+
+def test_rules_beyond_the_schema_pass_on_good_data() -> None:
+    good = replace(
+        GOOD,
+        duplicates=0.01,
+        classes={"0": 700, "1": 300},
+        alone={"carrier": 0.6},
+        extents={"distance": Extent(0, 4000)},
+        age={"when": 3.0},
+    )
+    policy = {"ranges": {"distance": {"at_least": 0, "at_most": 4000}}, "freshness": {"column": "when", "days": 7}}
+    verdict = judged(good, DataPolicy.model_validate(policy))
+    assert verdict.blessed
+    assert {"range", "freshness", "leakage", "max_duplicates", "min_class"} <= {
+        reason.rule for reason in verdict.reasons
+    }
+
+
+def test_an_anomaly_type_that_tfdv_does_not_know_is_refused() -> None:
+    with pytest.raises(ValidationError, match="TFDV knows no SCHEMA_MISSING_COLUM"):
+        DataPolicy(anomalies={"SCHEMA_MISSING_COLUM": "ignore"})
+
+
+@pytest.mark.parametrize(("kind", "severity"), sorted(SEVERITIES.items()))
+def test_every_anomaly_type_has_its_severity(kind: str, severity: str) -> None:
+    verdict = judged(replace(GOOD, anomalies=(Anomaly("distance", kind, "train", "told by TFDV"),)))
+    found = [r for r in verdict.reasons if r.rule == "schema" and r.observed == kind]
+    assert [str(r.severity) for r in found] == ([] if severity == "ignore" else [severity])
+    assert verdict.blessed is (severity != "error")
 
 
 counts = st.lists(st.integers(0, 5000), min_size=2, max_size=12).filter(lambda c: sum(c) > 0)

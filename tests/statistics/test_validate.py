@@ -57,7 +57,7 @@ def test_statistics_are_those_that_tfdv_computes(tmp_path: Path) -> None:
     from sluice.statistics.compute import as_features, compute
 
     data = table()
-    ours = compute(data.to_batches(max_chunksize=1000), categorical={"c", "k"})[0]
+    ours = compute(data.to_batches(max_chunksize=1000), categorical={"c", "k"}).statistics
     frame = pa.Table.from_batches([as_features(b, {"c", "k"}) for b in data.to_batches()]).to_pandas()
     theirs = tfdv.generate_statistics_from_dataframe(frame)
     assert ours.proto.num_examples == theirs.datasets[0].num_examples == 6000

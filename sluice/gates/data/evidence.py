@@ -30,11 +30,21 @@ class Distribution:
         feature: the feature.
         current: counts in the data that is judged.
         baseline: counts in the data it is compared with.
+        categories: whether the bins are values of a category, not ranges of a number.
     """
 
     feature: str
     current: tuple[int, ...]
     baseline: tuple[int, ...]
+    categories: bool = False
+
+
+@dataclass(frozen=True)
+class Extent:
+    """Smallest and largest value of a number."""
+
+    low: float
+    high: float
 
 
 @dataclass(frozen=True)
@@ -50,6 +60,11 @@ class DataEvidence:
         anomalies: deviations from the schema.
         distributions: features and label, where there is a baseline.
         inferred: whether the schema was inferred from this very data.
+        classes: label's class to its rows in the train split; empty for a label of more than 20 values.
+        duplicates: fraction of rows that repeat another; None where nobody counted.
+        extents: number to its extent in the train split.
+        age: column of the freshness rule to the days since its newest value.
+        alone: feature to the AUC with which it alone ranks the label in the train split.
     """
 
     rows: dict[str, int]
@@ -60,3 +75,8 @@ class DataEvidence:
     anomalies: tuple[Anomaly, ...] = ()
     distributions: tuple[Distribution, ...] = field(default=())
     inferred: bool = False
+    classes: dict[str, int] = field(default_factory=dict)
+    duplicates: float | None = None
+    extents: dict[str, Extent] = field(default_factory=dict)
+    age: dict[str, float] = field(default_factory=dict)
+    alone: dict[str, float] = field(default_factory=dict)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sluice.gates.data.anomalies import severity_of
-from sluice.gates.data.drift import divergence, noise_floor
+from sluice.gates.data.drift import MEASURES, noise_floor, pool_tail
 from sluice.gates.verdict import Outcome, Reason, Severity, Verdict, verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sluice.gates.data.evidence import DataEvidence
+    from sluice.gates.data.evidence import DataEvidence, Distribution
     from sluice.gates.data.policy import DataPolicy, Drift
 
 
@@ -26,9 +26,13 @@ def judge(evidence: DataEvidence, policy: DataPolicy, *, subjects: dict[str, str
     """
     reasons = [
         *_enough_rows(evidence, policy),
-        *_label(evidence),
+        *_label(evidence, policy),
         *_schema(evidence, policy),
         *_missing(evidence, policy),
+        *_duplicates(evidence, policy),
+        *_ranges(evidence, policy),
+        *_freshness(evidence, policy),
+        *_leakage(evidence, policy),
         *_drift(evidence, policy),
     ]
     return verdict("data", reasons, subjects=subjects, policy=policy, baseline=baseline, bootstrap=evidence.inferred)
@@ -45,7 +49,7 @@ def _enough_rows(evidence: DataEvidence, policy: DataPolicy) -> Iterator[Reason]
         )  # fmt: skip
 
 
-def _label(evidence: DataEvidence) -> Iterator[Reason]:
+def _label(evidence: DataEvidence, policy: DataPolicy) -> Iterator[Reason]:
     varies = evidence.label_values > 1
     yield Reason(
         rule="label", subject=evidence.label, observed=evidence.label_values, bound=2,
@@ -53,6 +57,16 @@ def _label(evidence: DataEvidence) -> Iterator[Reason]:
         sentence=f"the label {evidence.label!r} has {evidence.label_values} distinct value(s)"
                  + ("" if varies else ": a constant label teaches nothing; check the source or the filter"),
     )  # fmt: skip
+    if varies and evidence.classes:
+        rarest = min(evidence.classes, key=lambda name: (evidence.classes[name], name))
+        share = evidence.classes[rarest] / sum(evidence.classes.values())
+        fits = share >= policy.min_class
+        yield Reason(
+            rule="min_class", subject=evidence.label, observed=round(share, 9), bound=policy.min_class,
+            outcome=Outcome.PASSED if fits else Outcome.FAILED,
+            sentence=f"the rarest class {rarest!r} holds {share:.2%} of the rows"
+                     + ("" if fits else f", {policy.min_class:.2%} are asked for: gather more of it, or lower min_class"),
+        )  # fmt: skip
 
 
 def _schema(evidence: DataEvidence, policy: DataPolicy) -> Iterator[Reason]:
@@ -83,31 +97,102 @@ def _missing(evidence: DataEvidence, policy: DataPolicy) -> Iterator[Reason]:
         )  # fmt: skip
 
 
-def _drift(evidence: DataEvidence, policy: DataPolicy) -> Iterator[Reason]:
-    judged = [(d, policy.label_shift if d.feature == evidence.label else policy.drift) for d in evidence.distributions]
-    for distribution, bounds in judged:
-        if bounds is None:
+def _duplicates(evidence: DataEvidence, policy: DataPolicy) -> Iterator[Reason]:
+    if evidence.duplicates is None:
+        return
+    fits = evidence.duplicates <= policy.max_duplicates
+    yield Reason(
+        rule="max_duplicates", subject="rows", observed=round(evidence.duplicates, 9), bound=policy.max_duplicates,
+        outcome=Outcome.PASSED if fits else Outcome.FAILED,
+        sentence=f"{evidence.duplicates:.1%} of the rows repeat another row"
+                 + ("" if fits else f"; at most {policy.max_duplicates:.0%} is allowed: was a file read twice?"),
+    )  # fmt: skip
+
+
+def _ranges(evidence: DataEvidence, policy: DataPolicy) -> Iterator[Reason]:
+    for feature, bounds in sorted(policy.ranges.items()):
+        extent = evidence.extents.get(feature)
+        if extent is None:
+            yield Reason(rule="range", subject=feature, outcome=Outcome.FAILED,
+                         sentence=f"{feature} has no numbers to hold against its range: it is not a number, or all missing")  # fmt: skip
             continue
-        yield _one_drift(
-            "label_shift" if distribution.feature == evidence.label else "drift", distribution.feature,
-            distribution.current, distribution.baseline, bounds, len(judged),
+        for end, seen, bound, good in (
+            ("smallest", extent.low, bounds.at_least, bounds.at_least is None or extent.low >= bounds.at_least),
+            ("largest", extent.high, bounds.at_most, bounds.at_most is None or extent.high <= bounds.at_most),
+        ):
+            if bound is not None:
+                yield Reason(
+                    rule="range", subject=f"{feature}, {end}", observed=seen, bound=bound,
+                    outcome=Outcome.PASSED if good else Outcome.FAILED,
+                    sentence=f"the {end} {feature} is {seen:g}" + ("" if good else f", outside its bound {bound:g}: look for a changed unit or a sentinel"),
+                )  # fmt: skip
+
+
+def _freshness(evidence: DataEvidence, policy: DataPolicy) -> Iterator[Reason]:
+    if policy.freshness is None:
+        return
+    column, days = policy.freshness.column, evidence.age.get(policy.freshness.column)
+    if days is None:
+        yield Reason(rule="freshness", subject=column, outcome=Outcome.FAILED,
+                     sentence=f"{column} is no time column of the data, or all missing")  # fmt: skip
+        return
+    future = days < 0
+    fits = not future and days <= policy.freshness.days
+    yield Reason(
+        rule="freshness", subject=column, observed=round(days, 3), bound=policy.freshness.days,
+        outcome=Outcome.PASSED if fits else Outcome.FAILED,
+        sentence=f"the newest {column} lies {-days:.1f} days in the future: look for rows that cannot have happened yet" if future
+        else f"the newest {column} is {days:.1f} days old" + ("" if fits else f", {policy.freshness.days:g} are allowed: did the source stop?"),
+    )  # fmt: skip
+
+
+def _leakage(evidence: DataEvidence, policy: DataPolicy) -> Iterator[Reason]:
+    if policy.leakage is None:
+        return
+    for feature, area in sorted(evidence.alone.items()):
+        fits = area < policy.leakage
+        yield Reason(
+            rule="leakage", subject=feature, observed=round(area, 9), bound=policy.leakage,
+            outcome=Outcome.PASSED if fits else Outcome.FAILED,
+            sentence=f"{feature} alone ranks the label with an AUC of {area:.3f}"
+                     + ("" if fits else ": too good to be known before the event; take it out, or raise leakage if it is"),
         )  # fmt: skip
 
 
-def _one_drift(
-    rule: str, feature: str, current: tuple[int, ...], baseline: tuple[int, ...], bounds: Drift, features: int
-) -> Reason:
-    distance = float(divergence(current, baseline))
-    floor = noise_floor(
-        current, baseline, quantile=1 - bounds.alpha / features, resamples=bounds.resamples, seed=bounds.seed
-    )
+def _drift(evidence: DataEvidence, policy: DataPolicy) -> Iterator[Reason]:
+    known = {d.feature for d in evidence.distributions}
+    if policy.drift and (unknown := sorted(set(policy.drift.features) - {*evidence.features, evidence.label})):
+        yield Reason(rule="drift", subject=", ".join(unknown), outcome=Outcome.FAILED,
+                     sentence=f"the policy bounds the drift of {', '.join(unknown)}, and there is no such feature")  # fmt: skip
+    for distribution in evidence.distributions:
+        label = distribution.feature == evidence.label
+        drift = policy.label_shift if label else policy.drift
+        if drift is not None:
+            yield _moved("label_shift" if label else "drift", distribution, drift, len(known))
+
+
+def _moved(rule: str, held: Distribution, drift: Drift, features: int) -> Reason:
+    """How far one distribution moved above what chance explains."""
+    bounds = drift.of(held.feature)
+    if bounds.measure == "linf" and not held.categories:
+        return Reason(rule=rule, subject=held.feature, outcome=Outcome.FAILED,
+                      sentence=f"linf compares shares of values, and {held.feature} is a number: use js")  # fmt: skip
+    current, baseline = held.current, held.baseline
+    if held.categories:
+        current, baseline = (tuple(int(n) for n in counts) for counts in pool_tail(current, baseline, drift.tail))
+    distance, floor = float(MEASURES[bounds.measure](current, baseline)), 0.0
+    if not bounds.flat:
+        floor = noise_floor(current, baseline, quantile=1 - drift.alpha / features, resamples=drift.resamples, seed=drift.seed,
+                            measure=bounds.measure)  # fmt: skip
     effect = max(0.0, distance - floor)
-    fits = effect <= bounds.warning
-    told = f"{feature} moved by {distance:.4f} bits (chance alone: up to {floor:.4f})"
+    fits, grave = effect <= bounds.warning, effect > bounds.error
+    unit = " bits" if bounds.measure == "js" else ""
+    told = f"{held.feature} moved by {distance:.4f}{unit}" + (
+        "" if bounds.flat else f" (chance alone: up to {floor:.4f})"
+    )
     return Reason(
-        rule=rule, subject=feature, observed=round(distance, 9), bound=round(floor + bounds.error, 9),
-        outcome=Outcome.PASSED if fits else Outcome.FAILED,
-        severity=Severity.ERROR if fits or effect > bounds.error else Severity.WARNING,
-        sentence=told if fits else f"{told}; more than {bounds.error if effect > bounds.error else bounds.warning} above it "
-                 "is a shift: look at the report, then fix the source or accept the new distribution in the policy",
+        rule=rule, subject=held.feature, observed=round(distance, 9), bound=round(floor + bounds.error, 9),
+        outcome=Outcome.PASSED if fits else Outcome.FAILED, severity=Severity.ERROR if fits or grave else Severity.WARNING,
+        sentence=told if fits else f"{told}; more than {bounds.error if grave else bounds.warning:g} above it is a shift: look "
+        f"at the report, then mend the source, or accept it under policies.data.{'label_shift' if rule == 'label_shift' else 'drift.features'}",
     )  # fmt: skip
