@@ -9,6 +9,7 @@ import typer
 from sluice.client import compile as compile_command
 from sluice.client import evaluate, ledger
 from sluice.client import run as run_command
+from sluice.client import validate as validate_command
 from sluice.errors import SluiceError
 
 app = typer.Typer(
@@ -22,6 +23,8 @@ app = typer.Typer(
 )
 app.command("run")(run_command.run)
 app.command("compile")(compile_command.command)
+app.command("validate")(validate_command.validate)
+app.add_typer(validate_command.app, name="schema")
 app.command("evaluate")(evaluate.evaluate)
 app.command("waive")(evaluate.waive)
 app.add_typer(ledger.app, name="ledger")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import os
-import subprocess
 import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,9 +16,6 @@ from sluice.errors import SluiceError
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
-STATUS = {"BLESSED": 0, "NOT_BLESSED": 3, "INCONCLUSIVE": 4}
-"""Exit status by verdict; 1 is a mistake in what was given."""
 
 
 def evaluate(
@@ -44,31 +40,22 @@ def evaluate(
     """
     from rich.console import Console
 
-    from sluice.client import environments
+    from sluice.client import engine
     from sluice.client.summary import gate
     from sluice.gates.verdict import Verdict
-    from sluice.stages.runtime import FAILURE_MARK
 
     folder = (out or Path(tempfile.mkdtemp(prefix="sluice-evaluate-"))).absolute()
     options = {"candidate": candidate, "policy": policy, "baseline": baseline, "examples": examples}
     given = [f"--{name}={value.absolute()}" for name, value in options.items() if value is not None]
     given += [f"--split={split}", f"--task={task}", f"--label={label}", f"--key={key}", f"--out={folder}"]
-    done = subprocess.run(
-        [environments.python("tensorflow"), "-m", "sluice.evaluation.command", *given], capture_output=True, text=True,
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}, check=False,
-    )  # fmt: skip
-    if done.returncode:
-        _, mark, message = done.stderr.rpartition(f"{FAILURE_MARK}evaluate: ")
-        if not mark:
-            typer.echo(done.stderr, err=True)
-        raise SluiceError(message.strip() if mark else "the evaluation failed: its own words are above")
+    engine.run("sluice.evaluation.command", "evaluate", *given)
     verdict = Verdict.load(folder)
     if as_json:
         typer.echo(json.dumps(verdict.model_dump(mode="json"), indent=2))
     else:
         gate(Console(highlight=False), verdict)
         typer.echo(f"\nreport   {folder / 'report.html'}")
-    raise typer.Exit(STATUS[verdict.status])
+    raise typer.Exit(engine.STATUS[verdict.status])
 
 
 def waive(

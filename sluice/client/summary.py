@@ -83,7 +83,9 @@ def summarise(console: Console, run: Run, destination: str, ledger: str) -> None
 
 def gate(console: Console, verdict: Verdict) -> None:
     """Print a verdict with every rule that did not pass."""
-    against = "no champion yet" if verdict.baseline is None else f"against champion {verdict.baseline or 'given'}"
+    against = "no champion yet"
+    if verdict.baseline is not None:
+        against = f"against champion {verdict.baseline}" if verdict.baseline else "against the baseline given"
     passed = sum(r.outcome is Outcome.PASSED for r in verdict.reasons)
     facts = f"{against}; {passed} of {len(verdict.reasons)} rules passed"
     console.print(f"{verdict.gate.capitalize()} gate:", Text(str(verdict.status), style=STYLE[verdict.status]),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sluice.errors import SluiceError
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 STATISTICS_FILE = "FeatureStats.pb"
 HISTOGRAMS_FILE = "histograms.json"
+ALONE_FILE = "associations.json"
 SCHEMA_FILE = "schema.pbtxt"
 
 
@@ -48,10 +49,12 @@ class SplitStatistics:
     Attributes:
         proto: TFDV's ``DatasetFeatureStatistics``.
         histograms: number's name to its exact histogram.
+        alone: feature to the AUC with which it alone ranks a label of two values.
     """
 
     proto: Any
     histograms: dict[str, Histogram]
+    alone: dict[str, float] = field(default_factory=dict)
 
     def feature(self, name: str) -> Any:
         """TFDV's ``FeatureNameStatistics`` of a column.
@@ -88,6 +91,8 @@ class Statistics:
                 k: {"edges": h.edges, "counts": h.counts, "missing": h.missing} for k, h in split.histograms.items()
             }
             (folder / name / HISTOGRAMS_FILE).write_text(json.dumps(plain) + "\n")
+            if split.alone:
+                (folder / name / ALONE_FILE).write_text(json.dumps(split.alone, sort_keys=True) + "\n")
 
     @classmethod
     def load(cls, folder: Path) -> Statistics:
@@ -103,9 +108,12 @@ class Statistics:
             listed = statistics_pb2.DatasetFeatureStatisticsList.FromString(file.read_bytes())
             histograms = file.with_name(HISTOGRAMS_FILE)
             plain = json.loads(histograms.read_text()) if histograms.exists() else {}
-            splits[file.parent.name] = SplitStatistics(listed.datasets[0], {
-                name: Histogram(tuple(h["edges"]), tuple(h["counts"]), h["missing"]) for name, h in plain.items()
-            })  # fmt: skip
+            alone = file.with_name(ALONE_FILE)
+            splits[file.parent.name] = SplitStatistics(
+                listed.datasets[0],
+                {name: Histogram(tuple(h["edges"]), tuple(h["counts"]), h["missing"]) for name, h in plain.items()},
+                json.loads(alone.read_text()) if alone.exists() else {},
+            )
         if not splits:
             raise SluiceError("no statistics here", where=str(folder), remedy="give the folder that validate wrote")
         return cls(splits)

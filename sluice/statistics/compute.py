@@ -33,14 +33,12 @@ class Computed:
     """What one pass over a split gives.
 
     Attributes:
-        statistics: TFDV's statistics and exact histograms.
+        statistics: TFDV's statistics, exact histograms, and each feature against the label.
         aligned: exact histograms over a baseline's bins.
-        alone: feature to the AUC with which it alone ranks a label of two values.
     """
 
     statistics: SplitStatistics
     aligned: dict[str, Histogram]
-    alone: dict[str, float]
 
 
 def options(weight: str | None = None) -> Any:
@@ -63,7 +61,7 @@ def compute(
         batches: its rows.
         categorical: columns to be taken as categories (as text), whatever their type.
         edges: bins of numbers to count over as well, those of a baseline.
-        label: the label's column, for `alone`; empty: not counted.
+        label: the label's column, to hold features against; empty: not counted.
         features: the columns to hold against the label.
         weight: column of row weights for TFDV's weighted statistics.
         tfdv: False: the exact counts only, and empty statistics.
@@ -87,7 +85,7 @@ def compute(
     if tfdv:
         proto = stats_impl.extract_statistics_output(accumulators, generators).datasets[0]
     areas = alone.areas() if label else {}
-    return Computed(SplitStatistics(proto, own.histograms()), other.histograms() if edges else {}, areas)
+    return Computed(SplitStatistics(proto, own.histograms(), areas), other.histograms() if edges else {})
 
 
 def on_beam(

@@ -57,3 +57,14 @@ def _listed(statistics: SplitStatistics) -> Any:
     from tensorflow_metadata.proto.v0 import statistics_pb2
 
     return statistics_pb2.DatasetFeatureStatisticsList(datasets=[statistics.proto])
+
+
+def environments(schema: Any, label: str) -> Any:
+    """Name the environments TRAINING and SERVING; the label may be absent when serving."""
+    del schema.default_environment[:]
+    schema.default_environment.extend(["TRAINING", "SERVING"])
+    for feature in schema.feature:
+        if feature.name == label:
+            del feature.not_in_environment[:]
+            feature.not_in_environment.append("SERVING")
+    return schema

@@ -61,7 +61,7 @@ def validate(
     agreed = load_schema(schema) if schema else infer(computed[train].statistics)
     save_schema(agreed, schema_out)
     evidence = _evidence(examples, statistics, agreed, label, columns, policy, now or datetime.now(UTC))
-    evidence = replace(evidence, inferred=schema is None, alone=computed[train].alone)
+    evidence = replace(evidence, inferred=schema is None, alone=computed[train].statistics.alone)
     if before:
         evidence = _compared(evidence, computed[train], before.split(TRAIN))
     subjects = {
@@ -90,7 +90,7 @@ def _statistics(
     if policy.beam is None:
         return made
     proto = on_beam(examples.files(split), categorical=categorical, beam_options=policy.beam, weight=policy.weight)
-    return replace(made, statistics=SplitStatistics(proto, made.statistics.histograms))
+    return replace(made, statistics=replace(made.statistics, proto=proto))
 
 
 def _evidence(
@@ -170,7 +170,7 @@ def _compared(evidence: DataEvidence, made: Computed, before: SplitStatistics) -
             distributions.append(Distribution(name, _counts(ours), _counts(theirs)))
         elif then[name].HasField("string_stats") and now[name].HasField("string_stats"):
             distributions.append(_categories(name, now[name], then[name]))
-    return replace(evidence, distributions=tuple(distributions))
+    return replace(evidence, distributions=tuple(distributions), alone_before=before.alone)
 
 
 def _counts(histogram: Histogram) -> tuple[int, ...]:

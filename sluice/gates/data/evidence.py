@@ -65,6 +65,7 @@ class DataEvidence:
         extents: number to its extent in the train split.
         age: column of the freshness rule to the days since its newest value.
         alone: feature to the AUC with which it alone ranks the label in the train split.
+        alone_before: the same in the baseline.
     """
 
     rows: dict[str, int]
@@ -80,3 +81,4 @@ class DataEvidence:
     extents: dict[str, Extent] = field(default_factory=dict)
     age: dict[str, float] = field(default_factory=dict)
     alone: dict[str, float] = field(default_factory=dict)
+    alone_before: dict[str, float] = field(default_factory=dict)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 from sluice.gates.data.anomalies import severity_of
@@ -33,6 +35,7 @@ def judge(evidence: DataEvidence, policy: DataPolicy, *, subjects: dict[str, str
         *_ranges(evidence, policy),
         *_freshness(evidence, policy),
         *_leakage(evidence, policy),
+        *_association(evidence, policy),
         *_drift(evidence, policy),
     ]
     return verdict("data", reasons, subjects=subjects, policy=policy, baseline=baseline, bootstrap=evidence.inferred)
@@ -156,6 +159,25 @@ def _leakage(evidence: DataEvidence, policy: DataPolicy) -> Iterator[Reason]:
             outcome=Outcome.PASSED if fits else Outcome.FAILED,
             sentence=f"{feature} alone ranks the label with an AUC of {area:.3f}"
                      + ("" if fits else ": too good to be known before the event; take it out, or raise leakage if it is"),
+        )  # fmt: skip
+
+
+def _association(evidence: DataEvidence, policy: DataPolicy) -> Iterator[Reason]:
+    """Does a feature still say of the label what it said? Flipped or shuffled labels keep every distribution."""
+    shared = sorted(set(evidence.alone) & set(evidence.alone_before))
+    if policy.association is None or len(evidence.classes) != 2 or not shared:
+        return
+    # The spread of an AUC near 1/2 (Hanley and McNeil 1982), of two independent samples, corrected for their number.
+    spread = math.sqrt(2 * sum(evidence.classes.values()) / (12 * math.prod(evidence.classes.values())))
+    floor = NormalDist().inv_cdf(1 - 0.005 / len(shared)) * spread
+    for feature in shared:
+        now, then = evidence.alone[feature], evidence.alone_before[feature]
+        fits = abs(now - then) <= floor + policy.association
+        yield Reason(
+            rule="association", subject=feature, observed=round(now, 9), baseline=round(then, 9), bound=round(floor + policy.association, 9),
+            outcome=Outcome.PASSED if fits else Outcome.FAILED,
+            sentence=f"{feature} alone ranks the label with an AUC of {now:.3f}, {then:.3f} before (chance alone: {floor:.3f})"
+                     + ("" if fits else f"; more than {policy.association:g} above it: look for flipped, shuffled or leaked labels"),
         )  # fmt: skip
 
 

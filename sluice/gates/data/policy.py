@@ -86,6 +86,8 @@ class DataPolicy(Policy):
         beam: Beam's options for TFDV's statistics, e.g. ``[--runner=DataflowRunner]``; an empty list: in this process;
             None: without Beam.
         weight: column of row weights for TFDV's weighted statistics.
+        association: how far the AUC with which a feature alone ranks the label may move from the baseline's, above what
+            chance explains; None: not looked at.
         leakage: a feature that alone ranks the label with an AUC of this much is refused as a leak; None: not looked at.
     """
 
@@ -98,6 +100,7 @@ class DataPolicy(Policy):
     min_class: float = Field(default=0.001, ge=0, lt=0.5)
     ranges: dict[str, Range] = Field(default_factory=dict)
     freshness: Freshness | None = None
+    association: float | None = Field(default=0.08, gt=0, le=0.5)
     beam: tuple[str, ...] | None = None
     weight: str | None = None
     leakage: float | None = Field(default=0.95, gt=0.5, le=1)

@@ -1,0 +1,33 @@
+"""Work that needs TensorFlow, done by a module of ours in the component environment."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+from sluice.client import environments
+from sluice.errors import SluiceError
+
+STATUS = {"BLESSED": 0, "NOT_BLESSED": 3, "INCONCLUSIVE": 4}
+"""Exit status of a command by its verdict; 1 is a mistake in what was given."""
+
+
+def run(module: str, job: str, *arguments: str) -> str:
+    """Run ``python -m MODULE ARGUMENT...`` there; returns what it printed.
+
+    Raises:
+        SluiceError: it failed; with its own message.
+    """
+    from sluice.stages.runtime import FAILURE_MARK
+
+    done = subprocess.run(
+        [environments.python("tensorflow"), "-m", module, *arguments], capture_output=True, text=True, check=False,
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+    )  # fmt: skip
+    if done.returncode:
+        _, mark, message = done.stderr.rpartition(f"{FAILURE_MARK}{job}: ")
+        if not mark:
+            print(done.stderr, file=sys.stderr)  # noqa: T201 - a defect of ours, with its traceback
+        raise SluiceError(message.strip() if mark else f"{job} failed: its own words are above")
+    return done.stdout

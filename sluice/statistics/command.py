@@ -1,0 +1,242 @@
+"""The work behind `sluice validate` and `sluice schema`: the data gate on files, outside any pipeline.
+
+Runs in the component environment; the client starts it (`sluice.client.validate`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sluice import digest
+from sluice.errors import SluiceError
+from sluice.examples.dataset import Examples
+from sluice.examples.manifest import MANIFEST_FILE, Manifest, SourceFile, SplitFacts
+from sluice.features.spec import Features
+from sluice.gates.data.policy import DataPolicy
+from sluice.stages.runtime import FAILURE_MARK, parse, quiet
+from sluice.statistics.artifact import load_schema, save_schema
+
+WHOLE = "train"
+"""The split that a plain file becomes."""
+
+
+def main() -> None:
+    """Do one job; a user's mistake ends it with one message."""
+    job, *rest = sys.argv[1:]
+    quiet()
+    try:
+        {"validate": _validate, "schema": _schema}[job](rest)
+    except SluiceError as error:
+        print(f"{FAILURE_MARK}{job}: {error}", file=sys.stderr)  # noqa: T201
+        sys.exit(1)
+
+
+def _validate(arguments: list[str]) -> None:
+    from sluice.statistics.validate import validate
+
+    parser = argparse.ArgumentParser()
+    for name in ("data", "out"):
+        parser.add_argument(f"--{name}", type=Path, required=True)
+    for name in ("schema", "against", "policy"):
+        parser.add_argument(f"--{name}", type=Path)
+    parser.add_argument("--label", default="")
+    given = parser.parse_args(arguments)
+    policy, features, label = _rules(given.policy)
+    label = given.label or label
+    examples = _examples(given.data, given.out / "data")
+    baseline = None
+    if given.against is not None:
+        baseline = given.out / "against" / "statistics"
+        validate(
+            _examples(given.against, given.out / "against" / "data"), label=label, features=features, policy=policy, schema=None,
+            baseline=None, baseline_version=None, statistics_out=baseline, schema_out=given.out / "against" / "schema",
+            report_out=given.out / "against" / "report.html",
+        )  # fmt: skip
+    schema = given.schema or (given.out / "against" / "schema" if given.against else None)
+    verdict = validate(
+        examples, label=label, features=features, policy=policy, schema=schema, baseline=baseline,
+        baseline_version=0 if baseline else None, statistics_out=given.out / "statistics", schema_out=given.out / "schema",
+        report_out=given.out / "report.html",
+    )  # fmt: skip
+    verdict.save(given.out)
+
+
+def _rules(file: Path | None) -> tuple[DataPolicy, Features, str]:
+    """Policy, features and label: of a use case, or of a data policy by itself; the defaults for none."""
+    if file is None:
+        return DataPolicy(), Features(), ""
+    try:
+        content: Any = yaml.safe_load(file.read_text())
+    except OSError as error:
+        raise SluiceError(f"cannot be read: {error.strerror}", where=str(file)) from None
+    if isinstance(content, dict) and "policies" in content:
+        label = content.get("label", "")
+        policy = parse(DataPolicy, content["policies"].get("data") or {}, f"{file}: policies.data")
+        features = parse(Features, content.get("features") or {}, f"{file}: features")
+        return policy, features, label if isinstance(label, str) else str(label.get("column", ""))
+    return parse(DataPolicy, content or {}, str(file)), Features(), ""
+
+
+def _examples(data: Path, out: Path) -> Examples:
+    """An examples artifact as it is; or a Parquet or CSV file (or a folder of Parquet files) as one split."""
+    import pyarrow.csv as arrow_csv
+    import pyarrow.parquet as pq
+
+    if (data / MANIFEST_FILE).is_file():
+        return Examples.load(data)
+    files = sorted(data.glob("*.parquet")) if data.is_dir() else [data]
+    if not files or not files[0].is_file():
+        raise SluiceError(
+            "no such data", where=str(data), remedy="give a Parquet or CSV file, a folder of Parquet files, or examples"
+        )
+    target = out / WHOLE
+    target.mkdir(parents=True, exist_ok=True)
+    columns, rows = {}, 0
+    for number, file in enumerate(files):
+        try:
+            table = arrow_csv.read_csv(file) if file.suffix in (".csv", ".gz") else pq.read_table(file)
+        except (OSError, ValueError) as error:
+            raise SluiceError(
+                f"cannot be read: {error}", where=str(file), remedy="give a Parquet or CSV file"
+            ) from error
+        pq.write_table(table, target / f"part-{number:05d}.parquet")
+        columns, rows = {field.name: str(field.type) for field in table.schema}, rows + table.num_rows
+    size = sum(file.stat().st_size for file in files)
+    Manifest(
+        sources=[SourceFile(uri=str(file), size=file.stat().st_size) for file in files], columns=columns, split={},
+        splits={WHOLE: SplitFacts(rows=rows, bytes=size, files=len(files))}, rows_in=rows,
+        digest=digest.of_json([digest.of_file(file) for file in files]),
+    ).save(out)  # fmt: skip
+    return Examples.load(out)
+
+
+def _schema(arguments: list[str]) -> None:
+    from google.protobuf import text_format
+
+    parser = argparse.ArgumentParser()
+    parser.add_argument("job", choices=("infer", "show", "diff", "accept", "relax"))
+    for name in ("schema", "other", "data", "policy"):
+        parser.add_argument(f"--{name}", type=Path)
+    parser.add_argument("--feature", default="")
+    parser.add_argument("--label", default="")
+    for name in ("domain-mass", "present"):
+        parser.add_argument(f"--{name}", type=float)
+    given = parser.parse_args(arguments)
+    if given.job == "infer":
+        _infer(given)
+    elif given.job == "show":
+        print(json.dumps(_described(load_schema(given.schema))))  # noqa: T201
+    elif given.job == "diff":
+        print(json.dumps(_differences(load_schema(given.schema), load_schema(given.other))))  # noqa: T201
+    elif given.job == "accept":
+        print(text_format.MessageToString(_accept(given), as_utf8=True))  # noqa: T201
+    else:
+        print(text_format.MessageToString(_relax(given), as_utf8=True))  # noqa: T201
+
+
+def _infer(given: argparse.Namespace) -> None:
+    """A first schema of data, with the environments TRAINING and SERVING; the label is absent when serving."""
+    import tempfile
+
+    from sluice.statistics.compute import compute
+    from sluice.statistics.schema import environments, infer
+
+    _, features, label = _rules(given.policy)
+    with tempfile.TemporaryDirectory() as scratch:
+        examples = _examples(given.data, Path(scratch) / "data")
+        made = compute(examples.batches(WHOLE), categorical={item.name for item in features.categorical})
+    schema = environments(infer(made.statistics), given.label or label)
+    save_schema(schema, given.schema.parent)
+    written = given.schema.parent / "schema.pbtxt"
+    if written != given.schema:
+        written.rename(given.schema)
+
+
+def _described(schema: Any) -> list[dict[str, Any]]:
+    """Each feature in words: type, presence, domain, where it may be absent."""
+    from tensorflow_metadata.proto.v0 import schema_pb2
+
+    domains = {domain.name: list(domain.value) for domain in schema.string_domain}
+    described = []
+    for feature in schema.feature:
+        values = domains.get(feature.domain) or list(feature.string_domain.value)
+        row: dict[str, Any] = {"feature": feature.name, "type": schema_pb2.FeatureType.Name(feature.type).lower()}
+        row["present"] = round(feature.presence.min_fraction, 4)
+        row["values"] = sorted(values)
+        row["known"] = round(feature.distribution_constraints.min_domain_mass, 4) if values else None
+        row["absent when"] = list(feature.not_in_environment)
+        described.append(row)
+    return described
+
+
+def _differences(old: Any, new: Any) -> list[dict[str, Any]]:
+    """What a new schema allows or asks that an old one does not, feature by feature."""
+    before, after = ({row["feature"]: row for row in _described(schema)} for schema in (old, new))
+    found: list[dict[str, Any]] = [{"feature": name, "change": "removed"} for name in sorted(set(before) - set(after))]
+    found += [{"feature": name, "change": "added"} for name in sorted(set(after) - set(before))]
+    for name in sorted(set(before) & set(after)):
+        for key, was in before[name].items():
+            now = after[name][key]
+            if was != now and key == "values":
+                more, fewer = sorted(set(now) - set(was)), sorted(set(was) - set(now))
+                found.append({"feature": name, "change": "values", "added": more, "removed": fewer})
+            elif was != now:
+                found.append({"feature": name, "change": key, "was": was, "now": now})
+    return found
+
+
+def _feature(schema: Any, name: str, where: Path) -> Any:
+    for feature in schema.feature:
+        if feature.name == name:
+            return feature
+    raise SluiceError(
+        f"no feature {name!r} in the schema",
+        where=str(where),
+        remedy=f"features: {', '.join(f.name for f in schema.feature)}",
+    )
+
+
+def _accept(given: argparse.Namespace) -> Any:
+    """Take over from another schema (one feature, or all) what it says: the only way a schema widens."""
+    old, new = load_schema(given.schema), load_schema(given.other)
+    if not given.feature:
+        return new
+    taken = _feature(new, given.feature, given.other)
+    for feature in old.feature:
+        if feature.name == given.feature:
+            feature.CopyFrom(taken)
+            break
+    else:
+        old.feature.add().CopyFrom(taken)
+    for domain in new.string_domain:
+        if domain.name == taken.domain:
+            for index, held in enumerate(old.string_domain):
+                if held.name == domain.name:
+                    del old.string_domain[index]
+                    break
+            old.string_domain.add().CopyFrom(domain)
+    return old
+
+
+def _relax(given: argparse.Namespace) -> Any:
+    """Loosen one feature: how much of it must be known values, how often it must be there."""
+    schema = load_schema(given.schema)
+    feature = _feature(schema, given.feature, given.schema)
+    for name, value in (("domain_mass", given.domain_mass), ("present", given.present)):
+        if value is not None and not 0 <= value <= 1:
+            raise SluiceError(f"{value} is not a share from 0 to 1", where=f"--{name.replace('_', '-')}")
+    if given.domain_mass is not None:
+        feature.distribution_constraints.min_domain_mass = given.domain_mass
+    if given.present is not None:
+        feature.presence.min_fraction = given.present
+    return schema
+
+
+if __name__ == "__main__":
+    main()
