@@ -143,17 +143,19 @@ def _write(
 
 
 def _content(database: duckdb.DuckDBPyConnection, columns: dict[str, str], split: Split) -> dict[str, Any]:
-    """Digest and duplicates of the content.
+    """Digest of the content, duplicates, and rows that splits share.
 
     The digest is of the sum of the rows' hashes (order does not count, repeated rows do), the columns and the split.
     """
     text = ", ".join(f"coalesce({_name(column)}::VARCHAR, chr(0))" for column in columns)
-    rows, total, distinct = database.execute(
-        f"WITH hashed AS (SELECT ('0x' || left(md5(concat_ws(chr(31), {text})), 15))::BIGINT AS h FROM source) "  # noqa: S608
-        "SELECT count(*), sum(h::HUGEINT)::VARCHAR, count(DISTINCT h) FROM hashed"
+    bounds = list(split.bounds().values())[:-1]
+    place = " + ".join([f"(p >= {bound!r})::INT" for bound in bounds] or ["0"])
+    rows, total, distinct, places = database.execute(
+        f"WITH hashed AS (SELECT ('0x' || left(md5(concat_ws(chr(31), {text})), 15))::BIGINT AS h, {_point(columns, split)} AS p FROM source) "  # noqa: S608
+        f"SELECT count(*), sum(h::HUGEINT)::VARCHAR, count(DISTINCT h), count(DISTINCT (h, {place})) FROM hashed"
     ).fetchall()[0]
     named = digest.of_json([columns, split.model_dump(mode="json"), HASH_VERSION, rows, total])
-    return {"digest": named, "duplicates": rows - distinct}
+    return {"digest": named, "duplicates": rows - distinct, "shared": places - distinct}
 
 
 def _facts(uri: str) -> SourceFile:

@@ -47,6 +47,7 @@ class Manifest(BaseModel):
         rows_in: rows seen in the sources; always ``sum(splits' rows) + quarantined``.
         quarantined: rows that did not parse and went to ``quarantine/``.
         duplicates: rows that repeat another row in every column; None where nobody counted.
+        shared: distinct rows that stand in more than one split; None where nobody counted.
         digest: of the content, whatever the order of files and rows.
         warnings: sentences for a person, e.g. of the PII scan.
     """
@@ -63,6 +64,7 @@ class Manifest(BaseModel):
     rows_in: int
     quarantined: int = 0
     duplicates: int | None = None
+    shared: int | None = None
     digest: str
     warnings: list[str] = []
 

@@ -11,6 +11,8 @@ import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from sluice.errors import SluiceError
 from sluice.models.manifest import RawType
 from sluice.statistics.artifact import common_of
@@ -134,14 +136,14 @@ def _scaled(spec: Numeric, value: Any, facts: Any) -> Any:
 
 
 def _quantiles(facts: Any, buckets: int, *, inner: bool = True) -> list[float]:
-    """Distinct quantiles from TFDV's quantile histogram; `inner` leaves out the ends."""
+    """Quantiles, between those of TFDV's quantile histogram by interpolation; `inner` leaves out the ends and repeats."""
     from tensorflow_metadata.proto.v0 import statistics_pb2
 
     for histogram in facts.histograms:
         if histogram.type == statistics_pb2.Histogram.QUANTILES:
-            edges = [histogram.buckets[0].low_value, *(b.high_value for b in histogram.buckets)]
-            picked = [edges[round(i * (len(edges) - 1) / buckets)] for i in range(buckets + 1)]
-            return sorted(set(picked[1:-1])) if inner else picked
+            ends = [histogram.buckets[0].low_value, *(b.high_value for b in histogram.buckets)]
+            wanted = np.interp(np.linspace(0, 1, buckets + 1), np.linspace(0, 1, len(ends)), ends).tolist()
+            return sorted(set(wanted[1:-1])) if inner else wanted
     raise SluiceError("the statistics hold no quantiles", where="statistics", remedy="compute them with validate")
 
 

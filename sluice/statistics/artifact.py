@@ -50,11 +50,13 @@ class SplitStatistics:
         proto: TFDV's ``DatasetFeatureStatistics``.
         histograms: number's name to its exact histogram.
         alone: feature to the AUC with which it alone ranks a label of two values.
+        slices: slice (``origin_JFK``) to TFDV's statistics of its rows.
     """
 
     proto: Any
     histograms: dict[str, Histogram]
     alone: dict[str, float] = field(default_factory=dict)
+    slices: dict[str, Any] = field(default_factory=dict)
 
     def feature(self, name: str) -> Any:
         """TFDV's ``FeatureNameStatistics`` of a column.
@@ -85,7 +87,7 @@ class Statistics:
 
         for name, split in self.splits.items():
             (folder / name).mkdir(parents=True, exist_ok=True)
-            listed = statistics_pb2.DatasetFeatureStatisticsList(datasets=[split.proto])
+            listed = statistics_pb2.DatasetFeatureStatisticsList(datasets=[split.proto, *split.slices.values()])
             (folder / name / STATISTICS_FILE).write_bytes(listed.SerializeToString(deterministic=True))
             plain = {
                 k: {"edges": h.edges, "counts": h.counts, "missing": h.missing} for k, h in split.histograms.items()
@@ -113,6 +115,7 @@ class Statistics:
                 listed.datasets[0],
                 {name: Histogram(tuple(h["edges"]), tuple(h["counts"]), h["missing"]) for name, h in plain.items()},
                 json.loads(alone.read_text()) if alone.exists() else {},
+                {proto.name: proto for proto in listed.datasets[1:]},
             )
         if not splits:
             raise SluiceError("no statistics here", where=str(folder), remedy="give the folder that validate wrote")

@@ -14,17 +14,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sluice.errors import SluiceError
 from sluice.statistics.artifact import Histogram, SplitStatistics
-from sluice.statistics.tables import Alone, Binned
+from sluice.statistics.tables import Tables
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     import pyarrow as pa
 
 VOCABULARY_LIMIT = 10_000
 """Values of a category whose counts are kept, the most frequent first."""
-QUANTILES = 20
+MAX_SLICES = 200
+QUANTILES = 10
 """Buckets of TFDV's quantile histograms; TFDV's cost of finishing a number's statistics grows with them."""
 
 
@@ -52,40 +54,114 @@ def options(weight: str | None = None) -> Any:
 
 
 def compute(
-    batches: Iterable[pa.RecordBatch], *, categorical: set[str], edges: dict[str, tuple[float, ...]] | None = None,
-    label: str = "", features: tuple[str, ...] = (), weight: str | None = None, tfdv: bool = True,
+    batches: Callable[[], Iterable[pa.RecordBatch]], *, categorical: set[str],
+    edges: dict[str, tuple[float, ...]] | None = None, label: str = "", features: tuple[str, ...] = (),
+    weight: str | None = None, tfdv: bool = True, shards: int = 1,
 ) -> Computed:  # fmt: skip
     """Statistics of a split.
 
     Args:
-        batches: its rows.
+        batches: gives its rows; called once a shard.
         categorical: columns to be taken as categories (as text), whatever their type.
         edges: bins of numbers to count over as well, those of a baseline.
         label: the label's column, to hold features against; empty: not counted.
         features: the columns to hold against the label.
         weight: column of row weights for TFDV's weighted statistics.
         tfdv: False: the exact counts only, and empty statistics.
+        shards: processes that share the batches. Counts, extremes, histograms and values of categories merge exactly,
+            means and deviations to rounding; TFDV's quantiles are sketches and merge within their error.
     """
     from tensorflow_data_validation.statistics import stats_impl
     from tensorflow_metadata.proto.v0 import statistics_pb2
 
     generators: list[Any] = stats_impl.get_generators(options(weight), in_memory=True) if tfdv else []
-    accumulators = [generator.create_accumulator() for generator in generators]
-    own, other, alone = Binned(), Binned(edges), Alone(features, label)
-    for batch in batches:
-        plain = as_features(batch, categorical)
-        own.add(plain)
-        if edges:
-            other.add(plain)
-        if label:
-            alone.add(plain)
-        listed = as_lists(plain) if tfdv else plain
-        accumulators = [g.add_input(a, listed) for g, a in zip(generators, accumulators, strict=True)]
+    tables = Tables(features, label, edges)
+
+    def work(shard: int) -> tuple[list[Any], Tables]:
+        accumulators = [generator.create_accumulator() for generator in generators]
+        for number, batch in enumerate(batches()):
+            if number and number % shards != shard:
+                continue
+            plain = as_features(batch, categorical)
+            if not number:
+                tables.settle(plain)  # every shard has the bins of the first batch
+            if number % shards == shard:
+                tables.add(plain)
+                if tfdv:
+                    listed = as_lists(plain)
+                    accumulators = [g.add_input(a, listed) for g, a in zip(generators, accumulators, strict=True)]
+        return accumulators, tables
+
+    parts = [work(0)] if shards == 1 else _forked(work, shards)
+    for _, other in parts[1:] if shards == 1 else parts:
+        tables.merge(other)
     proto = statistics_pb2.DatasetFeatureStatistics()
     if tfdv:
-        proto = stats_impl.extract_statistics_output(accumulators, generators).datasets[0]
-    areas = alone.areas() if label else {}
-    return Computed(SplitStatistics(proto, own.histograms(), areas), other.histograms() if edges else {})
+        columns = zip(*(accumulators for accumulators, _ in parts), strict=True)
+        merged = [g.merge_accumulators(list(held)) for g, held in zip(generators, columns, strict=True)]
+        proto = stats_impl.extract_statistics_output(merged, generators).datasets[0]
+    return Computed(SplitStatistics(proto, tables.histograms(), tables.alone()), tables.aligned())
+
+
+def _forked(work: Callable[[int], Any], shards: int) -> list[Any]:
+    """Run the shards in forked processes, which have the imports already."""
+    import multiprocessing
+    import pickle
+
+    context = multiprocessing.get_context("fork")
+
+    def run(shard: int, sender: Any) -> None:
+        try:
+            sender.send_bytes(pickle.dumps(work(shard)))
+        except Exception as error:
+            sender.send_bytes(pickle.dumps(error))
+
+    running = []
+    for shard in range(shards):
+        receiver, sender = context.Pipe(duplex=False)
+        process = context.Process(target=run, args=(shard, sender))
+        process.start()
+        sender.close()
+        running.append((process, receiver))
+    made = []
+    for process, receiver in running:
+        made.append(pickle.loads(receiver.recv_bytes()))  # noqa: S301 - from our own fork
+        process.join()
+    for part in made:
+        if isinstance(part, Exception):
+            raise part
+    return made
+
+
+def by_slice(
+    batches: Callable[[], Iterable[pa.RecordBatch]], column: str, *, categorical: set[str], weight: str | None = None
+) -> dict[str, Any]:
+    """TFDV's statistics of every value of a column, as TFDV names slices, e.g. ``origin_JFK``.
+
+    Raises:
+        SluiceError: the column has too many values.
+    """
+    import pyarrow.compute as pc
+
+    values: set[Any] = set()
+    for batch in batches():
+        values |= set(batch.column(batch.schema.get_field_index(column)).unique().to_pylist())
+        if len(values) > MAX_SLICES:
+            raise SluiceError(f"{column!r} has more than {MAX_SLICES} values", where="policies.data.slices",
+                              remedy="slice by a column of fewer values")  # fmt: skip
+    made = {}
+    for value in sorted(values - {None}, key=str):
+
+        def rows(value: Any = value) -> Iterator[pa.RecordBatch]:
+            for batch in batches():
+                held = batch.filter(pc.equal(batch.column(batch.schema.get_field_index(column)), value))
+                if held.num_rows:
+                    yield held
+
+        proto = compute(rows, categorical=categorical, weight=weight).statistics.proto
+        proto.name = f"{column}_{value}"
+        made[proto.name] = proto
+    return made
 
 
 def on_beam(

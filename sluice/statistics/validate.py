@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from sluice.gates.data.evidence import Anomaly, DataEvidence, Distribution, Exte
 from sluice.gates.data.judge import judge
 from sluice.progress import progress
 from sluice.statistics.artifact import SplitStatistics, Statistics, common_of, load_schema, name_of, save_schema
-from sluice.statistics.compute import compute, on_beam
+from sluice.statistics.compute import by_slice, compute, on_beam
 from sluice.statistics.schema import anomalies, infer
 
 if TYPE_CHECKING:
@@ -83,10 +84,17 @@ def _statistics(
     first = split == TRAIN or TRAIN not in examples.manifest.splits
     edges = {k: h.edges for k, h in before.split(TRAIN).histograms.items()} if before and first else None
     categorical = {item.name for item in features.categorical}
+    batches = functools.partial(examples.batches, split)
     made = compute(
-        examples.batches(split), categorical=categorical, edges=edges, label=label if first else "", features=columns,
-        weight=policy.weight, tfdv=policy.beam is None,
+        batches, categorical=categorical, edges=edges, label=label if first else "", features=columns,
+        weight=policy.weight, tfdv=policy.beam is None, shards=policy.shards if first else 1,
     )  # fmt: skip
+    slices = {
+        name: proto
+        for column in (policy.slices if first else ())
+        for name, proto in by_slice(batches, column, categorical=categorical, weight=policy.weight).items()
+    }
+    made = replace(made, statistics=replace(made.statistics, slices=slices))
     if policy.beam is None:
         return made
     proto = on_beam(examples.files(split), categorical=categorical, beam_options=policy.beam, weight=policy.weight)
@@ -119,7 +127,7 @@ def _evidence(
         rows={name: held.rows for name, held in manifest.splits.items()}, label=label,
         label_values=_distinct(facts[label]) if label in facts else 2 if not label else 0, classes=classes,
         features=columns, missing={name: _missing(facts[name]) for name in columns if name in facts},
-        duplicates=None if manifest.duplicates is None else manifest.duplicates / max(1, manifest.rows_in),
+        shared=manifest.shared, duplicates=None if manifest.duplicates is None else manifest.duplicates / max(1, manifest.rows_in),
         extents={name: Extent(f.num_stats.min, f.num_stats.max) for name, f in facts.items() if _counted(f)},
         age=age, anomalies=tuple(found),
     )  # fmt: skip

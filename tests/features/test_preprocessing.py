@@ -27,7 +27,7 @@ def statistics(**columns: list[object]) -> SplitStatistics:
     from sluice.statistics.compute import compute
 
     table = pa.table({name: pa.array(values, pa.string() if name == "c" else None) for name, values in columns.items()})
-    return compute(table.to_batches(), categorical={"c"}).statistics
+    return compute(table.to_batches, categorical={"c"}).statistics
 
 
 def applied(features: Features, facts: SplitStatistics, **columns: list[object]) -> dict[str, np.ndarray]:

@@ -107,6 +107,7 @@ def test_rare_values_are_compared_as_one() -> None:
     ("evidence", "policy", "rule"),
     [
         (replace(GOOD, duplicates=0.5), {}, "max_duplicates"),
+        (replace(GOOD, shared=3), {}, "shared_rows"),
         (replace(GOOD, classes={"0": 9999, "1": 1}), {}, "min_class"),
         (replace(GOOD, alone={"arr_delay": 0.999, "carrier": 0.6}), {}, "leakage"),
         (replace(GOOD, extents={"distance": Extent(-1, 5000)}), {"ranges": {"distance": {"at_least": 0}}}, "range"),
@@ -125,6 +126,7 @@ def test_rules_beyond_the_schema_pass_on_good_data() -> None:
     good = replace(
         GOOD,
         duplicates=0.01,
+        shared=0,
         classes={"0": 700, "1": 300},
         alone={"carrier": 0.6},
         extents={"distance": Extent(0, 4000)},
@@ -133,7 +135,7 @@ def test_rules_beyond_the_schema_pass_on_good_data() -> None:
     policy = {"ranges": {"distance": {"at_least": 0, "at_most": 4000}}, "freshness": {"column": "when", "days": 7}}
     verdict = judged(good, DataPolicy.model_validate(policy))
     assert verdict.blessed
-    assert {"range", "freshness", "leakage", "max_duplicates", "min_class"} <= {
+    assert {"range", "freshness", "leakage", "max_duplicates", "min_class", "shared_rows"} <= {
         reason.rule for reason in verdict.reasons
     }
 
@@ -141,6 +143,15 @@ def test_rules_beyond_the_schema_pass_on_good_data() -> None:
 def test_an_anomaly_type_that_tfdv_does_not_know_is_refused() -> None:
     with pytest.raises(ValidationError, match="TFDV knows no SCHEMA_MISSING_COLUM"):
         DataPolicy(anomalies={"SCHEMA_MISSING_COLUM": "ignore"})
+
+
+def test_associations_that_break_close_the_gate_and_noise_does_not() -> None:
+    held = replace(GOOD, classes={"0": 6000, "1": 2000}, alone_before={"hour": 0.62, "carrier": 0.58})
+    assert judged(replace(held, alone={"hour": 0.60, "carrier": 0.59})).blessed
+    broken = judged(replace(held, alone={"hour": 0.50, "carrier": 0.50}))
+    assert [(r.rule, r.subject) for r in closing(broken)] == [("association", "hour")]
+    few = replace(held, classes={"0": 60, "1": 20}, alone={"hour": 0.50, "carrier": 0.50})
+    assert judged(few).blessed
 
 
 @pytest.mark.parametrize(("kind", "severity"), sorted(SEVERITIES.items()))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -57,7 +59,7 @@ def test_statistics_are_those_that_tfdv_computes(tmp_path: Path) -> None:
     from sluice.statistics.compute import as_features, compute
 
     data = table()
-    ours = compute(data.to_batches(max_chunksize=1000), categorical={"c", "k"}).statistics
+    ours = compute(lambda: data.to_batches(max_chunksize=1000), categorical={"c", "k"}).statistics
     frame = pa.Table.from_batches([as_features(b, {"c", "k"}) for b in data.to_batches()]).to_pandas()
     theirs = tfdv.generate_statistics_from_dataframe(frame)
     assert ours.proto.num_examples == theirs.datasets[0].num_examples == 6000
@@ -119,3 +121,114 @@ def test_verdicts_are_the_same_byte_for_byte(first: Path, tmp_path: Path) -> Non
 def test_a_given_schema_is_not_widened(first: Path, tmp_path: Path) -> None:
     validated(tmp_path, table(seed=4).set_column(1, "c", pa.array(["NEW"] * 6000)), first)
     assert (tmp_path / "schema" / "schema.pbtxt").read_text() == (first / "schema" / "schema.pbtxt").read_text()
+
+
+def same(one: object, two: object) -> None:
+    """Equal counts, extremes and values; means to rounding; medians within the sketch's error."""
+    from sluice.statistics.artifact import common_of, name_of
+
+    ours, theirs = ({name_of(f): f for f in proto.features} for proto in (one, two))  # type: ignore[attr-defined]
+    assert ours.keys() == theirs.keys()
+    for name, feature in ours.items():
+        other = theirs[name]
+        assert common_of(feature).num_missing == common_of(other).num_missing
+        if feature.HasField("string_stats"):
+            assert feature.string_stats.unique == other.string_stats.unique
+            pairs = [{b.label: b.sample_count for b in f.string_stats.rank_histogram.buckets} for f in (feature, other)]
+            assert pairs[0] == pairs[1]
+        elif common_of(feature).num_non_missing:
+            for fact in ("mean", "std_dev", "min", "max"):
+                assert getattr(feature.num_stats, fact) == pytest.approx(getattr(other.num_stats, fact))
+            spread = feature.num_stats.max - feature.num_stats.min
+            assert feature.num_stats.median == pytest.approx(other.num_stats.median, abs=0.05 * spread)
+
+
+def test_shards_merge_to_the_same(tmp_path: Path) -> None:
+    from sluice.statistics.compute import compute
+
+    data = table(20_000)
+    given = {"categorical": {"c", "k"}, "label": "label", "features": ("x", "c", "k")}
+    whole, parts = (compute(lambda: data.to_batches(max_chunksize=1500), shards=n, **given) for n in (1, 3))  # type: ignore[arg-type]
+    same(whole.statistics.proto, parts.statistics.proto)
+    assert whole.statistics.histograms == parts.statistics.histograms
+    assert whole.statistics.alone == parts.statistics.alone
+
+
+def test_a_shard_that_fails_is_told(tmp_path: Path) -> None:
+    from sluice.statistics.compute import compute
+
+    def broken() -> object:
+        yield from table(100).to_batches()
+        raise OSError("the disk went away")
+
+    with pytest.raises(OSError, match="the disk went away"):
+        compute(broken, categorical={"c", "k"}, shards=2)  # type: ignore[arg-type]
+
+
+def test_beam_agrees_with_the_pass_in_process(first: Path, tmp_path: Path) -> None:
+    from sluice.statistics.artifact import Statistics
+
+    here = validated(tmp_path / "here", table(seed=1), first)
+    beam = validated(tmp_path / "beam", table(seed=1), first, beam=["--runner=FnApiRunner"])
+    one, two = (Statistics.load(tmp_path / name / "statistics").split("train") for name in ("here", "beam"))
+    same(one.proto, two.proto)
+    assert one.histograms == two.histograms
+    assert [(r.rule, r.subject, r.outcome) for r in here.reasons] == [
+        (r.rule, r.subject, r.outcome) for r in beam.reasons
+    ]
+
+
+def test_statistics_by_slice_and_weight(tmp_path: Path) -> None:
+    from sluice.statistics.artifact import Statistics
+
+    weighted = table().append_column("w", pa.array(np.where(np.asarray(table()["flag"]), 3.0, 1.0)))
+    validated(tmp_path, weighted, slices=["c"], weight="w")
+    train = Statistics.load(tmp_path / "statistics").split("train")
+    assert sorted(train.slices) == ["c_a", "c_b", "c_c"]
+    assert sum(proto.num_examples for proto in train.slices.values()) == 4800
+    assert train.proto.weighted_num_examples > 4800
+
+
+def test_leaks_freshness_and_sharing_are_found(first: Path, tmp_path: Path) -> None:
+    data = table(seed=5)
+    leaked = data.set_column(
+        0, "x", pa.array(np.asarray(data["label"]) * 10 + np.random.default_rng(0).normal(size=6000))
+    )
+    assert ("leakage", "x") in closing(validated(tmp_path / "leak", leaked, first))
+    stale = validated(tmp_path / "stale", data, first, freshness={"column": "when", "days": 30})
+    assert ("freshness", "when") in closing(stale)
+    twice = pa.concat_tables([data, data])
+    assert ("max_duplicates", "rows") in closing(validated(tmp_path / "twice", twice, first))
+
+
+def test_a_label_may_be_absent_when_serving(first: Path, tmp_path: Path) -> None:
+    from sluice.statistics.artifact import load_schema, save_schema
+    from sluice.statistics.compute import compute
+    from sluice.statistics.schema import anomalies, environments
+
+    schema = environments(load_schema(first / "schema"), "label")
+    save_schema(schema, tmp_path / "schema")
+    serving = compute(table(seed=6).drop(["label"]).to_batches, categorical={"c", "k"}).statistics
+    assert [a.feature for a in anomalies(serving, schema, "serving", "TRAINING")] == ["label"]
+    assert anomalies(serving, schema, "serving", "SERVING") == []
+
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+@pytest.mark.skipif(
+    CHROMIUM is None, reason="no Chromium here: install the package chromium to look at the report in a browser"
+)
+def test_the_report_opens_in_a_browser_without_network_or_errors(first: Path, tmp_path: Path) -> None:
+    validated(tmp_path, table(seed=7, shift=0.5), first)
+    done = subprocess.run(
+        [str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync",
+         "--no-first-run", f"--user-data-dir={tmp_path / 'profile'}", "--enable-logging=stderr", "--virtual-time-budget=3000",
+         "--dump-dom", f"file://{tmp_path / 'report.html'}"],
+        capture_output=True, text=True, timeout=120, check=True,
+    )  # fmt: skip
+    assert "NOT_BLESSED" in done.stdout
+    assert done.stdout.count("<svg") >= 4
+    assert "CONSOLE" not in done.stderr
+    text = (tmp_path / "report.html").read_text()
+    assert all(word not in text for word in ("<script", "http://", "https://"))

@@ -62,6 +62,7 @@ class DataEvidence:
         inferred: whether the schema was inferred from this very data.
         classes: label's class to its rows in the train split; empty for a label of more than 20 values.
         duplicates: fraction of rows that repeat another; None where nobody counted.
+        shared: rows of one split that another split holds as well; None where nobody counted.
         extents: number to its extent in the train split.
         age: column of the freshness rule to the days since its newest value.
         alone: feature to the AUC with which it alone ranks the label in the train split.
@@ -78,6 +79,7 @@ class DataEvidence:
     inferred: bool = False
     classes: dict[str, int] = field(default_factory=dict)
     duplicates: float | None = None
+    shared: int | None = None
     extents: dict[str, Extent] = field(default_factory=dict)
     age: dict[str, float] = field(default_factory=dict)
     alone: dict[str, float] = field(default_factory=dict)

@@ -32,6 +32,7 @@ def judge(evidence: DataEvidence, policy: DataPolicy, *, subjects: dict[str, str
         *_schema(evidence, policy),
         *_missing(evidence, policy),
         *_duplicates(evidence, policy),
+        *_shared(evidence),
         *_ranges(evidence, policy),
         *_freshness(evidence, policy),
         *_leakage(evidence, policy),
@@ -109,6 +110,17 @@ def _duplicates(evidence: DataEvidence, policy: DataPolicy) -> Iterator[Reason]:
         outcome=Outcome.PASSED if fits else Outcome.FAILED,
         sentence=f"{evidence.duplicates:.1%} of the rows repeat another row"
                  + ("" if fits else f"; at most {policy.max_duplicates:.0%} is allowed: was a file read twice?"),
+    )  # fmt: skip
+
+
+def _shared(evidence: DataEvidence) -> Iterator[Reason]:
+    if evidence.shared is None:
+        return
+    yield Reason(
+        rule="shared_rows", subject="splits", observed=evidence.shared, bound=0,
+        outcome=Outcome.FAILED if evidence.shared else Outcome.PASSED,
+        sentence=f"{evidence.shared:,} rows stand in more than one split"
+                 + (": what is evaluated was trained on; split by a hash of the row or of a key" if evidence.shared else ""),
     )  # fmt: skip
 
 

@@ -88,6 +88,8 @@ class DataPolicy(Policy):
         weight: column of row weights for TFDV's weighted statistics.
         association: how far the AUC with which a feature alone ranks the label may move from the baseline's, above what
             chance explains; None: not looked at.
+        shards: processes that share the statistics of a split.
+        slices: columns by whose values statistics are kept as well.
         leakage: a feature that alone ranks the label with an AUC of this much is refused as a leak; None: not looked at.
     """
 
@@ -103,6 +105,8 @@ class DataPolicy(Policy):
     association: float | None = Field(default=0.08, gt=0, le=0.5)
     beam: tuple[str, ...] | None = None
     weight: str | None = None
+    shards: int = Field(default=1, ge=1, le=64)
+    slices: tuple[str, ...] = ()
     leakage: float | None = Field(default=0.95, gt=0.5, le=1)
 
     @model_validator(mode="after")
