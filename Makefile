@@ -5,7 +5,7 @@ PYTEST ?= -m pytest
 data := examples/flights/data/span-12.parquet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint compile bench lock clean
+.PHONY: help setup run test lint compile bench faults lock clean
 
 help: ## Show this
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,8 +32,14 @@ lint: setup ## Check style, types and floors
 compile: setup ## Compile components and pipelines to build/
 	@.venv/bin/sluice compile
 
-bench: setup $(data) ## Measure the line, stage by stage   [BENCH_JSON=FILE]
+bench: setup $(data) ## Measure the line, the data gate and the model gate   [BENCH_JSON=FILE]
 	@.venv/bin/python -m tests.bench.line
+	@.venv-components/bin/python -m tests.bench.data 2>/dev/null
+	@.venv-components/bin/python -m tests.bench.evaluate 2>/dev/null
+
+faults: setup $(data) ## Plant faults in data and models, and print what the gates say
+	@.venv-components/bin/python -m tests.faults.data 2>/dev/null
+	@.venv-components/bin/python -m tests.faults.model 2>/dev/null
 
 lock: setup ## Resolve the lock files anew
 	@build/environments lock

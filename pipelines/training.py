@@ -28,6 +28,7 @@ def training(
     service_policy: dict,
     destination: str,
     ledger: str,
+    schema: str = "",
     span: str = "next",
 ):
     """The story: resolve, ingest, judge the data, transform, train, judge the model, judge the service, push."""
@@ -44,7 +45,7 @@ def training(
     data = validate(
         examples=examples.outputs["examples"], label=label, features=features, policy=data_policy,
         champion_statistics=champion.outputs["statistics"], champion_schema=champion.outputs["schema"],
-        champion_version=champion.outputs["version"],
+        champion_version=champion.outputs["version"], given_schema=schema,
     ).set_display_name("Data gate")  # fmt: skip
 
     with dsl.If(data.outputs["gate"] == OPEN, name="data-gate-open"):

@@ -20,6 +20,7 @@ def validate(
     schema: Output[Artifact],
     verdict: Output[Artifact],
     report: Output[HTML],
+    given_schema: str = "",
 ) -> NamedTuple("Gate", [("status", str), ("gate", str)]):
     """Judge examples before anything is trained on them.
 
@@ -30,6 +31,7 @@ def validate(
         champion_version: the champion's version; 0 where there is none.
         label: the label, as `label` in sluice.yaml.
         features: the features, as `features` in sluice.yaml.
+        given_schema: text of a schema.pbtxt; it goes before the champion's, and is never widened.
         policy: the data gate's policy, as `policies.data` in sluice.yaml.
 
     Returns:
@@ -54,4 +56,5 @@ def validate(
         schema=schema,
         verdict=verdict,
         report=report,
+        given_schema=given_schema,
     )

@@ -69,7 +69,7 @@ def _anchored(use_case: UseCase, folder: Path) -> UseCase:
 
     source = use_case.source.model_copy(update={"uri": absolute(use_case.source.uri)})
     return use_case.model_copy(update={
-        "source": source, "destination": absolute(use_case.destination), "ledger": absolute(use_case.ledger),
+        "source": source, "schema_file": absolute(use_case.schema_file), "destination": absolute(use_case.destination), "ledger": absolute(use_case.ledger),
     })  # fmt: skip
 
 
@@ -82,5 +82,22 @@ def arguments(use_case: UseCase, span: str) -> dict[str, Any]:
             for key in ("name", "source", "label", "features", "split", "trainer", "destination", "ledger")
         },
         **{f"{gate}_policy": policy for gate, policy in plain["policies"].items()},
+        "schema": _schema(use_case.schema_file),
         "span": span,
     }
+
+
+def _schema(uri: str) -> str:
+    """The text of a given schema: it travels with the run, so that the run's record holds it.
+
+    Raises:
+        SluiceError: it is not there.
+    """
+    if not uri:
+        return ""
+    folder, _, name = uri.rpartition("/")
+    try:
+        return storage.Store.at(folder or ".").get(name).decode()
+    except FileNotFoundError:
+        raise SluiceError("no such schema", where=f"schema_file: {uri}",
+                          remedy="make one with `sluice schema infer`, or leave schema_file out") from None  # fmt: skip

@@ -33,6 +33,7 @@ class UseCase(Strict):
     Attributes:
         name: lower-case name; names runs, models and reports.
         source: where the data is.
+        schema_file: path or URI of a schema.pbtxt under version control; empty: the champion's, or one inferred.
         label: what is to be predicted.
         features: what it is predicted from.
         split: how rows are divided.
@@ -47,6 +48,7 @@ class UseCase(Strict):
     name: str = Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")
     source: Source
     label: Label
+    schema_file: str = ""
     features: Features = Features()
     split: Split = Split()
     trainer: Trainer = Trainer()

@@ -9,6 +9,7 @@ from sluice.examples.dataset import Examples
 from sluice.features.spec import Features
 from sluice.gates.data.policy import DataPolicy
 from sluice.stages.runtime import Artifact, Gate, close, parse, present, stage
+from sluice.statistics.artifact import SCHEMA_FILE
 from sluice.training.spec import Label
 
 
@@ -26,16 +27,22 @@ def run(
     schema: Artifact,
     verdict: Artifact,
     report: Artifact,
+    given_schema: str = "",
 ) -> Gate:
     """Judge the examples against the schema, the policy and the champion's statistics."""
     from sluice.statistics.validate import validate
 
+    agreed = present(champion_schema)
+    if given_schema:
+        Path(schema.path).mkdir(parents=True, exist_ok=True)
+        agreed = Path(schema.path)
+        (agreed / SCHEMA_FILE).write_text(given_schema)
     judged = validate(
         Examples.load(Path(examples.path)),
         label=parse(Label, label, "label").column,
         features=parse(Features, features, "features"),
         policy=parse(DataPolicy, policy, "policy"),
-        schema=present(champion_schema),
+        schema=agreed,
         baseline=present(champion_statistics),
         baseline_version=champion_version or None,
         statistics_out=Path(statistics.path),

@@ -122,12 +122,13 @@ class Statistics:
         return cls(splits)
 
 
-def save_schema(schema: Any, folder: Path) -> None:
-    """Write ``schema.pbtxt``."""
+def save_schema(schema: Any, place: Path) -> None:
+    """Write ``schema.pbtxt`` into a folder, or the file that is named."""
     from google.protobuf import text_format
 
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / SCHEMA_FILE).write_text(text_format.MessageToString(schema, as_utf8=True))
+    file = place if place.suffix == ".pbtxt" else place / SCHEMA_FILE
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text_format.MessageToString(schema, as_utf8=True))
 
 
 def load_schema(folder: Path) -> Any:

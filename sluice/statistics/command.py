@@ -152,10 +152,7 @@ def _infer(given: argparse.Namespace) -> None:
         examples = _examples(given.data, Path(scratch) / "data")
         made = compute(lambda: examples.batches(WHOLE), categorical={item.name for item in features.categorical})
     schema = environments(infer(made.statistics), given.label or label)
-    save_schema(schema, given.schema.parent)
-    written = given.schema.parent / "schema.pbtxt"
-    if written != given.schema:
-        written.rename(given.schema)
+    save_schema(schema, given.schema)
 
 
 def _described(schema: Any) -> list[dict[str, Any]]:

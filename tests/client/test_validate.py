@@ -35,7 +35,8 @@ def files(tmp_path_factory: pytest.TempPathFactory, flights: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("data", "status", "word"), [("two.parquet", 0, "BLESSED"), ("gone.parquet", 3, "distance"), ("renamed.parquet", 3, "carrier")]
+    ("data", "status", "word"),
+    [("two.parquet", 0, "BLESSED"), ("gone.parquet", 3, "distance"), ("renamed.parquet", 3, "carrier")],
 )
 def test_exit_status_is_the_verdict(files: Path, tmp_path: Path, data: str, status: int, word: str) -> None:
     done = run(files, "validate", data, "--against", "one.parquet", "--policy", POLICY, "--out", tmp_path / "out")
@@ -85,9 +86,13 @@ def test_the_life_of_a_schema(files: Path, tmp_path: Path) -> None:
     assert "United" not in schema.read_text()
     assert run(files, "schema", "accept", schema, new, "--feature", "carrier", "--write").returncode == 0
     assert run(files, *judged).returncode == 0
-    relaxed = run(files, "schema", "relax", schema, "--feature", "dest", "--domain-mass", "0.5", "--present", "0.4", "--write")
+    relaxed = run(
+        files, "schema", "relax", schema, "--feature", "dest", "--domain-mass", "0.5", "--present", "0.4", "--write"
+    )
     assert relaxed.returncode == 0, relaxed.stderr
     assert "dest: present: 0.95 → 0.4" in run(files, "schema", "diff", new, schema).stdout
-    assert "no feature 'price'" in run(files, "schema", "relax", schema, "--feature", "price", "--present", "0.5").stderr
+    assert (
+        "no feature 'price'" in run(files, "schema", "relax", schema, "--feature", "price", "--present", "0.5").stderr
+    )
     assert "nothing to relax" in run(files, "schema", "relax", schema, "--feature", "dest").stderr
     assert run(files, "schema", "diff", schema, schema).returncode == 0

@@ -10,6 +10,8 @@ import yaml
 
 from sluice.config.load import arguments, load
 from sluice.errors import SluiceError
+from sluice.gates.data.policy import DataPolicy
+from sluice.gates.model.policy import ModelPolicy
 
 FLIGHTS = Path(__file__).parents[2] / "examples" / "flights"
 
@@ -31,6 +33,18 @@ def test_flights_loads_and_local_uris_become_absolute() -> None:
     assert use_case.source.uri == str(FLIGHTS / "data" / "span-{SPAN}.parquet")
     assert use_case.label.column == "late"
     assert Path(use_case.ledger).is_absolute()
+
+
+def test_a_rule_is_left_out_by_name_and_stays_out_in_the_run(tmp_path: Path) -> None:
+    """YAML reads a plain off as false; KFP's structs hold no null: neither may bring the default back."""
+    (tmp_path / "sluice.yaml").write_text(
+        (FLIGHTS / "sluice.yaml").read_text().replace("  data:\n", "  data:\n    leakage: off\n")
+    )
+    use_case = load(tmp_path, {"policies.model.floor": False})
+    given = arguments(use_case, "1")
+    assert DataPolicy.model_validate(given["data_policy"]) == use_case.policies.data
+    assert (use_case.policies.data.leakage, use_case.policies.model.floor) == ("off", "off")
+    assert ModelPolicy.model_validate(given["model_policy"]) == use_case.policies.model
 
 
 def test_remote_uris_stay(tmp_path: Path) -> None:

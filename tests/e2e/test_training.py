@@ -21,6 +21,8 @@ from sluice.promotion.ledger import Kind, Ledger
 from sluice.promotion.push import push
 
 ROOT = Path(__file__).parents[2]
+BLIND = {"drift": "off", "label_shift": "off", "association": "off"}
+"""A data gate that does not compare with the champion's data, so that what follows it is tested."""
 WHOLE = ["resolve", "ingest", "validate", "transform", "train", "evaluate", "probe", "push"]
 
 
@@ -136,7 +138,7 @@ def test_a_model_of_shuffled_labels_is_refused_and_not_published(line: Line, fli
         tmp_path,
         "SELECT * EXCLUDE (late), (hash(scheduled_departure, flight, 7) % 1000 < 235)::BIGINT AS late FROM '{january}'",
     )
-    steps = line.run("", **{"source.uri": source})
+    steps = line.run("", **{"source.uri": source, "policies.data": BLIND})
     assert list(steps) == [*WHOLE[:6], "refuse"]
     verdict = Verdict.load(steps["evaluate"].outputs["verdict"])
     assert verdict.status == "NOT_BLESSED"
@@ -161,7 +163,7 @@ def test_fail_mode_fails_the_step_with_the_reasons(line: Line) -> None:
     with pytest.raises(
         SluiceError, match=r"step validate: the data gate says INCONCLUSIVE\n  eval has [\d,]+ rows, fewer"
     ):
-        line.run("1", **{"policies.data": {"mode": "fail", "min_rows": 20_000}})
+        line.run("1", **{"policies.data": {"mode": "fail", "min_rows": 20_000, **BLIND}})
 
 
 @pytest.fixture
@@ -229,3 +231,14 @@ def test_the_champion_itself_is_not_pushed_twice(judged: dict[str, Any]) -> None
     again = push(**judged)
     assert again.kind is Kind.REFUSED
     assert any("nothing to push" in reason for reason in again.reasons)
+
+
+def test_a_given_schema_goes_before_the_champion_s(line: Line, tmp_path: Path) -> None:
+    statistics_schema = line.runs[0].steps[2].outputs["schema"] / "schema.pbtxt"
+    given = tmp_path / "schema.pbtxt"
+    given.write_text(statistics_schema.read_text().replace('value: "JFK"', 'value: "XXX"'))
+    steps = line.run("1", schema_file=str(given))
+    assert list(steps) == ["resolve", "ingest", "validate", "refuse"]
+    verdict = Verdict.load(steps["validate"].outputs["verdict"])
+    assert any(r.closes and r.subject.startswith("origin") for r in verdict.reasons)
+    assert (steps["validate"].outputs["schema"] / "schema.pbtxt").read_text().count("JFK") == 0

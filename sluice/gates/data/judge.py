@@ -162,7 +162,7 @@ def _freshness(evidence: DataEvidence, policy: DataPolicy) -> Iterator[Reason]:
 
 
 def _leakage(evidence: DataEvidence, policy: DataPolicy) -> Iterator[Reason]:
-    if policy.leakage is None:
+    if policy.leakage == "off":
         return
     for feature, area in sorted(evidence.alone.items()):
         fits = area < policy.leakage
@@ -177,7 +177,7 @@ def _leakage(evidence: DataEvidence, policy: DataPolicy) -> Iterator[Reason]:
 def _association(evidence: DataEvidence, policy: DataPolicy) -> Iterator[Reason]:
     """Does a feature still say of the label what it said? Flipped or shuffled labels keep every distribution."""
     shared = sorted(set(evidence.alone) & set(evidence.alone_before))
-    if policy.association is None or len(evidence.classes) != 2 or not shared:
+    if policy.association == "off" or len(evidence.classes) != 2 or not shared:
         return
     # The spread of an AUC near 1/2 (Hanley and McNeil 1982), of two independent samples, corrected for their number.
     spread = math.sqrt(2 * sum(evidence.classes.values()) / (12 * math.prod(evidence.classes.values())))
@@ -195,13 +195,13 @@ def _association(evidence: DataEvidence, policy: DataPolicy) -> Iterator[Reason]
 
 def _drift(evidence: DataEvidence, policy: DataPolicy) -> Iterator[Reason]:
     known = {d.feature for d in evidence.distributions}
-    if policy.drift and (unknown := sorted(set(policy.drift.features) - {*evidence.features, evidence.label})):
+    if policy.drift != "off" and (unknown := sorted(set(policy.drift.features) - {*evidence.features, evidence.label})):
         yield Reason(rule="drift", subject=", ".join(unknown), outcome=Outcome.FAILED,
                      sentence=f"the policy bounds the drift of {', '.join(unknown)}, and there is no such feature")  # fmt: skip
     for distribution in evidence.distributions:
         label = distribution.feature == evidence.label
         drift = policy.label_shift if label else policy.drift
-        if drift is not None:
+        if drift != "off":
             yield _moved("label_shift" if label else "drift", distribution, drift, len(known))
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from sluice.config.base import Strict
 from sluice.gates.policy import Policy
 
 AnomalySeverity = Literal["error", "warning", "ignore"]
+Off = Literal["off"]
+"""A rule is left out by name only."""
 
 
 class Bounds(Strict):
@@ -76,8 +78,8 @@ class DataPolicy(Policy):
         min_rows: rows below which a split is INCONCLUSIVE.
         anomalies: TFDV anomaly type to ``error``, ``warning`` or ``ignore``, over the built-in severities (see
             `sluice.gates.data.anomalies`); or ``feature:TYPE`` for one feature.
-        drift: how far a feature may move; None: not looked at.
-        label_shift: how far the label's distribution may move; None: not looked at.
+        drift: how far a feature may move; ``off``: not looked at.
+        label_shift: how far the label's distribution may move; ``off``: not looked at.
         max_missing: fraction of missing values above which a feature is refused.
         max_duplicates: fraction of rows that repeat another in every column above which the data is refused.
         min_class: share of the rarest class of a label of up to 20 classes below which the data is refused.
@@ -87,27 +89,32 @@ class DataPolicy(Policy):
             None: without Beam.
         weight: column of row weights for TFDV's weighted statistics.
         association: how far the AUC with which a feature alone ranks the label may move from the baseline's, above what
-            chance explains; None: not looked at.
+            chance explains; ``off``: not looked at.
         shards: processes that share the statistics of a split.
         slices: columns by whose values statistics are kept as well.
-        leakage: a feature that alone ranks the label with an AUC of this much is refused as a leak; None: not looked at.
+        leakage: a feature that alone ranks the label with an AUC of this much is refused as a leak; ``off``: not looked at.
     """
 
     min_rows: int = Field(default=1000, ge=1)
     anomalies: dict[str, AnomalySeverity] = Field(default_factory=dict)
-    drift: Drift | None = Drift()
-    label_shift: Drift | None = Drift(error=0.02, warning=0.005)
+    drift: Drift | Off = Drift()
+    label_shift: Drift | Off = Drift(error=0.02, warning=0.005)
     max_missing: float = Field(default=0.9, gt=0, le=1)
     max_duplicates: float = Field(default=0.25, ge=0, le=1)
     min_class: float = Field(default=0.001, ge=0, lt=0.5)
     ranges: dict[str, Range] = Field(default_factory=dict)
     freshness: Freshness | None = None
-    association: float | None = Field(default=0.08, gt=0, le=0.5)
+    association: Annotated[float, Field(gt=0, le=0.5)] | Off = 0.08
     beam: tuple[str, ...] | None = None
     weight: str | None = None
     shards: int = Field(default=1, ge=1, le=64)
     slices: tuple[str, ...] = ()
-    leakage: float | None = Field(default=0.95, gt=0.5, le=1)
+    leakage: Annotated[float, Field(gt=0.5, le=1)] | Off = 0.95
+
+    @field_validator("drift", "label_shift", "leakage", "association", mode="before")
+    @classmethod
+    def _off_by_name(cls, value: Any) -> Any:
+        return "off" if value is False else value  # YAML 1.1 reads a plain off as false
 
     @model_validator(mode="after")
     def _known_anomalies(self) -> Self:
