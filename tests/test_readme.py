@@ -17,6 +17,7 @@ from sluice.promotion.ledger import Kind, Ledger
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("components/*/README.md"))]
 BLOCKS: list[tuple[str, str]] = re.findall(r"^```(\w+)\n(.*?)^```", README, re.M | re.S)
 
 
@@ -96,6 +97,19 @@ def test_make_targets_exist() -> None:
 
 
 def test_paths_exist() -> None:
-    for text in (README, (ROOT / "CONTRIBUTING.md").read_text()):
+    for text in (page.read_text() for page in PAGES):
         for path in re.findall(r"`((?:sluice|components|pipelines|build|examples|tests)/[\w./-]+)`", text):
             assert (ROOT / path).exists(), path
+
+
+def test_components_pages_run(tmp_path: Path, flights: Path) -> None:
+    """The code and the commands of every component's page."""
+    for page in PAGES[2:]:
+        for language, text in re.findall(r"^```(\w+)\n(.*?)^```", page.read_text(), re.M | re.S):
+            if language == "python":
+                exec(text, {})  # noqa: S102 - our own page
+            for line in text.splitlines() if language == "sh" else ():
+                command = line.replace(".venv/bin/sluice", str(Path(sys.executable).with_name("sluice")))
+                command = command.replace("examples/flights", str(ROOT / "examples" / "flights"))
+                done = subprocess.run(shlex.split(command), cwd=tmp_path, capture_output=True, text=True, check=False)
+                assert done.returncode in (0, 3), f"{page}: {line}\n{done.stderr}"
