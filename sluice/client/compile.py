@@ -6,6 +6,7 @@ Sources are loaded by path, so that users compile their own files the same way.
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
 import sys
 import tempfile
@@ -51,7 +52,7 @@ def compile_all(root: Path, out: Path, images: Images) -> list[Path]:
 
     Args:
         root: the checkout.
-        out: ``components/<name>.yaml`` and ``pipelines/<name>.yaml`` go there.
+        out: ``components/<name>.yaml``, ``pipelines/<name>.yaml`` and ``sluice.schema.json`` go there.
         images: how image names are completed.
 
     Returns:
@@ -63,7 +64,16 @@ def compile_all(root: Path, out: Path, images: Images) -> list[Path]:
         raise SluiceError(
             "no components and no pipelines here", where=str(root), remedy="run it in a checkout of Sluice"
         )
-    return [target for path, folder in sources for target in compile_file(path, folder, images)]
+    targets = [target for path, folder in sources for target in compile_file(path, folder, images)]
+    return [*targets, _editor_schema(out / "sluice.schema.json")]
+
+
+def _editor_schema(target: Path) -> Path:
+    """The JSON Schema of sluice.yaml, by which editors complete and check it."""
+    from sluice.config.usecase import UseCase
+
+    target.write_text(json.dumps(UseCase.model_json_schema(), indent=2) + "\n")
+    return target
 
 
 def compile_file(path: Path, out: Path, images: Images) -> list[Path]:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
+from typing import TYPE_CHECKING, NoReturn
+
+import typer
 
 from sluice.client import environments
 from sluice.errors import SluiceError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 STATUS = {"BLESSED": 0, "NOT_BLESSED": 3, "INCONCLUSIVE": 4}
 """Exit status of a command by its verdict; 1 is a mistake in what was given."""
@@ -31,3 +38,19 @@ def run(module: str, job: str, *arguments: str) -> str:
             print(done.stderr, file=sys.stderr)  # noqa: T201 - a defect of ours, with its traceback
         raise SluiceError(message.strip() if mark else f"{job} failed: its own words are above")
     return done.stdout
+
+
+def conclude(folder: Path, *, as_json: bool) -> NoReturn:
+    """Print the verdict in a folder, in words or as JSON, and exit with its status."""
+    from rich.console import Console
+
+    from sluice.client.summary import gate
+    from sluice.gates.verdict import Verdict
+
+    verdict = Verdict.load(folder)
+    if as_json:
+        typer.echo(json.dumps(verdict.model_dump(mode="json"), indent=2))
+    else:
+        gate(Console(highlight=False), verdict)
+        typer.echo(f"\nreport   {folder / 'report.html'}")
+    raise typer.Exit(STATUS[verdict.status])

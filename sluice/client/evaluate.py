@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import os
 import tempfile
 from datetime import UTC, datetime, timedelta
@@ -38,24 +37,14 @@ def evaluate(
 
     Example: sluice evaluate --candidate new.parquet --baseline old.parquet --label late --key id --policy policy.yaml
     """
-    from rich.console import Console
-
     from sluice.client import engine
-    from sluice.client.summary import gate
-    from sluice.gates.verdict import Verdict
 
     folder = (out or Path(tempfile.mkdtemp(prefix="sluice-evaluate-"))).absolute()
     options = {"candidate": candidate, "policy": policy, "baseline": baseline, "examples": examples}
     given = [f"--{name}={value.absolute()}" for name, value in options.items() if value is not None]
     given += [f"--split={split}", f"--task={task}", f"--label={label}", f"--key={key}", f"--out={folder}"]
     engine.run("sluice.evaluation.command", "evaluate", *given)
-    verdict = Verdict.load(folder)
-    if as_json:
-        typer.echo(json.dumps(verdict.model_dump(mode="json"), indent=2))
-    else:
-        gate(Console(highlight=False), verdict)
-        typer.echo(f"\nreport   {folder / 'report.html'}")
-    raise typer.Exit(engine.STATUS[verdict.status])
+    engine.conclude(folder, as_json=as_json)
 
 
 def waive(

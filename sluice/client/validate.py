@@ -37,23 +37,13 @@ def validate(
 
     Example: sluice validate april.parquet --against march.parquet --policy examples/flights/sluice.yaml
     """
-    from rich.console import Console
-
     from sluice.client import engine
-    from sluice.client.summary import gate
-    from sluice.gates.verdict import Verdict
 
     folder = (out or Path(tempfile.mkdtemp(prefix="sluice-validate-"))).absolute()
     options = {"data": data, "schema": schema, "against": against, "policy": policy, "out": folder}
     given = [f"--{name}={value.absolute()}" for name, value in options.items() if value is not None]
     engine.run(MODULE, "validate", "validate", *given, f"--label={label}")
-    verdict = Verdict.load(folder)
-    if as_json:
-        typer.echo(json.dumps(verdict.model_dump(mode="json"), indent=2))
-    else:
-        gate(Console(highlight=False), verdict)
-        typer.echo(f"\nreport   {folder / 'report.html'}")
-    raise typer.Exit(engine.STATUS[verdict.status])
+    engine.conclude(folder, as_json=as_json)
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,15 @@ def test_build_is_what_compile_makes(compiled: Path) -> None:
         assert list(yaml.safe_load_all(path.read_text())) == list(yaml.safe_load_all(committed[name].read_text())), (
             f"{name}: run `make compile`"
         )
+
+
+def test_the_editor_s_schema_is_what_compile_makes_and_takes_the_use_case(compiled: Path) -> None:
+    made = (compiled / "sluice.schema.json").read_text()
+    assert made == (ROOT / "build" / "sluice.schema.json").read_text(), "run `make compile`"
+    schema = json.loads(made)
+    use_case = yaml.safe_load((ROOT / "examples" / "flights" / "sluice.yaml").read_text())
+    assert set(use_case) <= set(schema["properties"])
+    assert schema["additionalProperties"] is False
 
 
 def test_every_stage_is_there(compiled: Path) -> None:
