@@ -2,10 +2,14 @@
 SPAN ?= next
 CONFIG ?= examples/flights
 PYTEST ?= -m pytest
+CONTAINER_ENGINE ?= docker
+BASE_IMAGE ?= docker.io/library/python:3.13-slim
+REGISTRY ?= localhost/sluice
+VERSION := 0.1.0
 data := examples/flights/data/span-12.parquet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint compile bench faults lock clean
+.PHONY: help setup run test lint compile bench faults images lock clean
 
 help: ## Show this
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +44,11 @@ bench: setup $(data) ## Measure the line, the data gate and the model gate   [BE
 faults: setup $(data) ## Plant faults in data and models, and print what the gates say
 	@.venv-components/bin/python -m tests.faults.data 2>/dev/null
 	@.venv-components/bin/python -m tests.faults.model 2>/dev/null
+
+images: ## Build both images   [CONTAINER_ENGINE=docker|podman] [BASE_IMAGE=python:3.13-slim] [REGISTRY=localhost/sluice]
+	@for name in light tensorflow; do \
+		$(CONTAINER_ENGINE) build -f build/images/$$name/Containerfile --build-arg BASE_IMAGE=$(BASE_IMAGE) \
+			--build-arg VERSION=$(VERSION) -t $(REGISTRY)/$$name:$(VERSION) . || exit 1; done
 
 lock: setup ## Resolve the lock files anew
 	@build/environments lock
