@@ -50,6 +50,7 @@ def tfma(rows: int) -> float:
     """CPU seconds of `analyze_raw_data` for the same metrics and slices, one model, without resamples."""
     import tensorflow_model_analysis as model_analysis
     from google.protobuf import text_format
+    from tensorflow_model_analysis.proto import config_pb2
 
     label, one, _, slice_of = predictions(rows)
     frame = pd.DataFrame({"label": label, "prediction": one, "k": slice_of.astype(str)})
@@ -57,7 +58,7 @@ def tfma(rows: int) -> float:
     config = text_format.Parse(
         'model_specs { label_key: "label" prediction_key: "prediction" } slicing_specs {} slicing_specs { feature_keys: "k" } '
         "metrics_specs { " + " ".join(f'metrics {{ class_name: "{name}" }}' for name in names) + " }",
-        model_analysis.EvalConfig(),
+        config_pb2.EvalConfig(),
     )
     with tempfile.TemporaryDirectory() as scratch:
         start = time.process_time()

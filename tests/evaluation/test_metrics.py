@@ -93,6 +93,7 @@ def test_binary_metrics_are_those_of_tfma(tmp_path: Path) -> None:
     import pandas as pd
     import tensorflow_model_analysis as tfma
     from google.protobuf import text_format
+    from tensorflow_model_analysis.proto import config_pb2
 
     rows = binary(3000)
     frame = pd.DataFrame(
@@ -103,7 +104,7 @@ def test_binary_metrics_are_those_of_tfma(tmp_path: Path) -> None:
         metrics_specs { metrics { class_name: "AUC" } metrics { class_name: "BinaryAccuracy" }
         metrics { class_name: "BinaryCrossEntropy" } metrics { class_name: "Precision" } metrics { class_name: "Recall" }
         metrics { class_name: "ExampleCount" } }""",
-        tfma.EvalConfig(),
+        config_pb2.EvalConfig(),
     )
     result = tfma.analyze_raw_data(frame, config, output_path=str(tmp_path))
     ours = {

@@ -104,7 +104,7 @@ class DataPolicy(Policy):
     min_class: float = Field(default=0.001, ge=0, lt=0.5)
     ranges: dict[str, Range] = Field(default_factory=dict)
     freshness: Freshness | None = None
-    association: Annotated[float, Field(gt=0, le=0.5)] | Off = 0.08
+    association: Annotated[float, Field(gt=0, le=0.5)] | Off = 0.05
     beam: tuple[str, ...] | None = None
     weight: str | None = None
     shards: int = Field(default=1, ge=1, le=64)
