@@ -9,7 +9,7 @@ VERSION := 0.1.0
 data := examples/flights/data/span-12.parquet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint compile bench faults images lock clean
+.PHONY: help setup run test coverage lint compile bench faults images lock clean
 
 help: ## Show this
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,11 @@ run: setup $(data) ## Train, judge and publish on this machine   [SPAN=next|late
 test: setup $(data) ## Run all tests, each in the environment it is for
 	@.venv/bin/python $(PYTEST) tests
 	@.venv-components/bin/python $(PYTEST) tests
+
+coverage: ## Run all tests and say which lines of sluice/ they reach
+	@rm -f .coverage .coverage.*
+	@$(MAKE) --no-print-directory test PYTEST="-m coverage run -m pytest"
+	@.venv/bin/coverage combine -q && .venv/bin/coverage report --skip-covered
 
 lint: setup ## Check style, types and floors
 	@.venv/bin/ruff check .

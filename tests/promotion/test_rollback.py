@@ -1,0 +1,85 @@
+"""Rollback: an earlier version is served again, whole, under a new number; what was never served is not."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sluice import digest
+from sluice.errors import SluiceError
+from sluice.promotion import destination
+from sluice.promotion.ledger import Kind, Ledger
+from sluice.promotion.resolve import resolve
+from sluice.promotion.rollback import rollback
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    """Two promotions with a refusal between."""
+    book, place = Ledger.at(str(tmp_path / "ledger")), destination.at(str(tmp_path / "published"))
+    (tmp_path / "evidence").mkdir()
+    (tmp_path / "evidence" / "file").write_text("x")
+    kept = {name: book.keep(tmp_path / "evidence") for name in ("statistics", "schema")}
+    for text in ("one", "refused", "three"):
+        model = tmp_path / text
+        model.mkdir()
+        (model / "saved_model.pb").write_text(text)
+        if text == "refused":
+            book.append(Kind.REFUSED, model=digest.of_tree(model))
+            continue
+        staged = place.stage(model)
+        entry = book.append(
+            Kind.PROMOTED,
+            after=book.champion(),
+            model=digest.of_tree(model),
+            destination=str(tmp_path / "published"),
+            staged=staged,
+            evidence=kept,
+        )
+        place.publish(staged, entry.number)
+    return book
+
+
+def test_the_version_before_is_served_again(ledger: Ledger, tmp_path: Path) -> None:
+    entry = rollback(ledger.store.uri, reason="worse since Monday", by="ann")
+    assert (entry.number, entry.kind, entry.restores) == (4, Kind.ROLLED_BACK, 1)
+    assert entry.reasons == ("ann: worse since Monday",)
+    assert (tmp_path / "published" / "4" / "saved_model.pb").read_text() == "one"
+    assert ledger.champion() == entry
+    assert ledger.verify() == []
+    outs = {f"{name}_out": tmp_path / "got" / name for name in ("model", "statistics", "schema")}
+    assert resolve(ledger.store.uri, **outs) == entry
+
+
+def test_and_forward_again(ledger: Ledger) -> None:
+    rollback(ledger.store.uri, reason="worse since Monday", by="ann")
+    assert rollback(ledger.store.uri, reason="it was the weather", by="ann", to=3).restores == 3
+
+
+@pytest.mark.parametrize(("to", "message"), [(2, "is a refusal"), (3, "serves already"), (9, "no entry 9")])
+def test_what_cannot_be_rolled_back_to(ledger: Ledger, to: int, message: str) -> None:
+    with pytest.raises(SluiceError, match=message):
+        rollback(ledger.store.uri, reason="a reason", by="ann", to=to)
+    assert ledger.numbers() == [1, 2, 3]
+
+
+def test_a_version_that_was_changed_or_removed_is_refused(ledger: Ledger, tmp_path: Path) -> None:
+    file = tmp_path / "published" / "1" / "saved_model.pb"
+    file.write_text("changed")
+    with pytest.raises(SluiceError, match="is not the model that the ledger records"):
+        rollback(ledger.store.uri, reason="a reason", by="ann")
+    file.unlink()
+    file.parent.rmdir()
+    with pytest.raises(SluiceError, match="is no longer published"):
+        rollback(ledger.store.uri, reason="a reason", by="ann")
+    assert not list((tmp_path / "published" / destination.STAGING).glob("*"))
+
+
+def test_the_command(ledger: Ledger, tmp_path: Path) -> None:
+    sluice = str(Path(sys.executable).with_name("sluice"))
+    given = [sluice, "rollback", "--reason", "worse", "--by", "ann", "--ledger", ledger.store.uri]
+    done = subprocess.run(given, capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert "version 4 is the champion: it is version 1 again" in done.stdout
