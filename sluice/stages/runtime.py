@@ -7,6 +7,7 @@ import functools
 import logging
 import os
 import sys
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, Protocol, TypeVar
 
@@ -15,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 from sluice.config.explain import explain
 from sluice.errors import SluiceError
 from sluice.gates.verdict import Mode, Status, Verdict
+from sluice.modules import UserCodeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,6 +53,8 @@ def stage(function: Callable[P, R]) -> Callable[P, R]:
         try:
             return function(*args, **kwargs)
         except SluiceError as error:
+            if isinstance(error, UserCodeError):
+                traceback.print_exception(error.__cause__)
             message = str(error)
         except OSError as error:
             if error.errno != errno.ENOSPC:
