@@ -28,8 +28,10 @@ def training(
     service_policy: dict,
     destination: str,
     ledger: str,
+    push_policy: dict = {},
     schema: str = "",
     span: str = "next",
+    facts: dict = {},
 ):
     """The story: resolve, ingest, judge the data, transform, train, judge the model, judge the service, push."""
     champion = resolve(ledger=ledger, source=source, span=span)
@@ -39,6 +41,7 @@ def training(
         "name": name,
         "span": champion.outputs["span"],
         "run": dsl.PIPELINE_JOB_NAME_PLACEHOLDER,
+        "facts": facts,
     }
 
     examples = ingest(source=source, split=split, label=label, span=champion.outputs["span"]).set_display_name("Ingest")
@@ -73,7 +76,7 @@ def training(
                 data_verdict=data.outputs["verdict"], data_policy=data_policy,
                 model_verdict=quality.outputs["verdict"], model_policy=model_policy,
                 service_verdict=service.outputs["verdict"], service_policy=service_policy,
-                destination=destination, **record,
+                push_policy=push_policy, destination=destination, **record,
             ).set_display_name("Push").set_caching_options(False)  # fmt: skip
         with dsl.Else(name="model-gate-closed"):
             refuse(verdict=quality.outputs["verdict"], **record).set_display_name(

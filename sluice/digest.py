@@ -8,7 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+SIGNATURE_FILE = "signature.json"
 
 
 def of_bytes(content: bytes) -> str:
@@ -35,17 +38,36 @@ def of_file(path: Path) -> str:
 def of_tree(root: Path) -> str:
     """Digest of a folder: of its files' relative POSIX paths and contents, whatever their order on disk.
 
-    Files are hashed in parallel (hashlib releases the interpreter lock). Empty folders do not count. Symbolic
-    links are refused by raising ValueError, as what they point to can change after the judgement.
+    Files are hashed in parallel (hashlib releases the interpreter lock). Empty folders do not count, nor does the
+    signature (`SIGNATURE_FILE`), which says who vouches for the rest. Symbolic links are refused by raising
+    ValueError, as what they point to can change after the judgement.
     """
+    return _of_parts(root, _files(root), of_file)
+
+
+def of_copied(root: Path, copy: Callable[[Path, Path], str]) -> str:
+    """Have every file of a folder copied, several at a time; returns the digest of what was copied, as `of_tree` has it.
+
+    Args:
+        root: the folder.
+        copy: given a file and its path relative to the folder, copies it and returns the digest of what it read.
+    """
+    return _of_parts(root, _files(root, signature=True), lambda path: copy(path, path.relative_to(root)))
+
+
+def _files(root: Path, *, signature: bool = False) -> list[Path]:
     files = []
     for path in sorted(root.rglob("*")):
         if path.is_symlink():
             raise ValueError(f"{path} is a symbolic link: an artifact holds plain files only")
-        if path.is_file():
+        if path.is_file() and (signature or path != root / SIGNATURE_FILE):
             files.append(path)
+    return files
+
+
+def _of_parts(root: Path, files: list[Path], digest: Callable[[Path], str]) -> str:
     with ThreadPoolExecutor() as pool:
-        digests = pool.map(of_file, files)
+        named = zip(files, pool.map(digest, files), strict=True)
         return of_json(
-            [[path.relative_to(root).as_posix(), digest] for path, digest in zip(files, digests, strict=True)]
+            [[path.relative_to(root).as_posix(), made] for path, made in named if path != root / SIGNATURE_FILE]
         )

@@ -77,6 +77,22 @@ class Store:
 
         obstore.put(self._backend, key, content)
 
+    def put_stream(self, key: str, blocks: Iterator[bytes]) -> None:
+        """Write an object from blocks, in parts where it is large; it appears when it is whole."""
+        import obstore
+
+        obstore.put(self._backend, key, blocks)
+
+    def has(self, key: str) -> bool:
+        """Whether an object is there."""
+        import obstore
+
+        try:
+            obstore.head(self._backend, key)
+        except FileNotFoundError:
+            return False
+        return True
+
     def put_if_absent(self, key: str, content: bytes) -> bool:
         """Create an object; False where one is there already. The store decides a race."""
         import obstore

@@ -6,7 +6,7 @@ from components.base import light
 
 
 @light
-def ingest(source: dict, examples: Output[Dataset], span: str = "", split: dict = {}, label: dict = {}):  # noqa: B006
+def ingest(source: dict, examples: Output[Dataset], span: str = "", split: dict = {}, label: dict = {}):
     """Read a table, split its rows by a stable hash, and write Parquet with a manifest.
 
     Args:

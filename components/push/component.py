@@ -21,9 +21,11 @@ def push(
     service_policy: dict,
     destination: str,
     ledger: str,
+    push_policy: dict = {},
     name: str = "",
     span: str = "",
     run: str = "",
+    facts: dict = {},
 ) -> NamedTuple("Pushed", [("decision", str), ("number", int)]):
     """Check the three verdicts and their digests again, publish the model, and append to the ledger.
 
@@ -41,14 +43,16 @@ def push(
         data_policy: `policies.data` of the use case.
         model_policy: `policies.model` of the use case.
         service_policy: `policies.service` of the use case.
-        destination: URI under which versions are published.
+        destination: URI under which versions are published, or several, separated by white space.
         ledger: URI of the ledger.
+        push_policy: `policies.push` of the use case.
         name: the use case, for the record.
         span: the span, for the record.
         run: the pipeline run, for the record.
+        facts: who, commit, ..., for the record.
 
     Returns:
-        decision: ``promoted`` or ``refused``.
+        decision: ``promoted``, ``refused`` or ``withdrawn`` (a destination failed, and all were set back).
         number: The ledger entry; where promoted, the version.
     """
     from sluice.stages import push as stage
@@ -61,8 +65,8 @@ def push(
         data_verdict=data_verdict,
         model_verdict=model_verdict,
         service_verdict=service_verdict,
-        policies={"data": data_policy, "model": model_policy, "service": service_policy},
+        policies={"data": data_policy, "model": model_policy, "service": service_policy, "push": push_policy},
         destination=destination,
         ledger=ledger,
-        run={"use_case": name, "span": span, "run": run},
+        run={"use_case": name, "span": span, "run": run, "facts": facts},
     )

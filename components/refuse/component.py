@@ -6,7 +6,9 @@ from components.base import light
 
 
 @light
-def refuse(verdict: Input[Artifact], ledger: str, name: str = "", span: str = "", run: str = "") -> int:
+def refuse(
+    verdict: Input[Artifact], ledger: str, name: str = "", span: str = "", run: str = "", facts: dict = {}
+) -> int:
     """Append a refusal to the ledger. Never cache this step.
 
     Args:
@@ -15,10 +17,11 @@ def refuse(verdict: Input[Artifact], ledger: str, name: str = "", span: str = ""
         name: the use case, for the record.
         span: the span, for the record.
         run: the pipeline run, for the record.
+        facts: who, commit, ..., for the record.
 
     Returns:
         The entry's number.
     """
     from sluice.stages import refuse as stage
 
-    return stage.run(verdict=verdict, ledger=ledger, run={"use_case": name, "span": span, "run": run})
+    return stage.run(verdict=verdict, ledger=ledger, run={"use_case": name, "span": span, "run": run, "facts": facts})

@@ -7,7 +7,7 @@ import sys
 import typer
 
 from sluice.client import compile as compile_command
-from sluice.client import evaluate, ledger, rollback
+from sluice.client import decisions, evaluate, ledger
 from sluice.client import run as run_command
 from sluice.client import validate as validate_command
 from sluice.errors import SluiceError
@@ -28,7 +28,9 @@ app.add_typer(validate_command.app, name="schema")
 app.command("evaluate")(evaluate.evaluate)
 app.command("waive")(evaluate.waive)
 app.add_typer(ledger.app, name="ledger")
-app.command("rollback")(rollback.rollback)
+app.command("rollback")(decisions.rollback)
+app.command("adopt")(decisions.adopt)
+app.command("route")(decisions.route)
 
 
 def main() -> None:

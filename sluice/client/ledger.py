@@ -18,7 +18,14 @@ app = typer.Typer(no_args_is_help=True, help="Read the ledger: what was promoted
 
 Uri = Annotated[str, typer.Option("--ledger", help="URI of the ledger; default: the use case's.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-STYLE = {"promoted": "green", "refused": "red", "rolled_back": "yellow"}
+STYLE = {
+    "promoted": "green",
+    "refused": "red",
+    "rolled_back": "yellow",
+    "withdrawn": "red",
+    "adopted": "cyan",
+    "routed": "cyan",
+}
 
 
 def _open(config: Path, uri: str) -> Ledger:
@@ -71,7 +78,7 @@ def champion(config: Config = Path("sluice.yaml"), ledger: Uri = "", as_json: Js
         typer.echo(json.dumps(entry.model_dump(mode="json"), indent=2))
     else:
         typer.echo(
-            f"version {entry.number} of {entry.use_case}, trained on span {entry.span or '(none)'}: {entry.destination}/{entry.number}"
+            f"version {entry.number} of {entry.use_case}, trained on span {entry.span or '(none)'}: {entry.destination}"
         )
 
 

@@ -34,9 +34,11 @@ def run(
     from sluice.client.local import Run
     from sluice.client.options import parse_overrides
     from sluice.client.summary import Progress, summarise
-    from sluice.config.load import arguments, load
+    from sluice.config.load import arguments, load, provenance
+    from sluice.promotion import law
 
     use_case = load(config, parse_overrides(overrides))
+    law.check(use_case.ledger, use_case.policies.model_dump(mode="json"))
     console = Console(file=sys.stdout, highlight=False)  # kept while KFP's own prints go to the log
     console.print(
         f"[b]{use_case.name}[/b]: training on span [b]{span}[/b] of {use_case.source.uri.rpartition('/')[2]}\n",
@@ -44,5 +46,8 @@ def run(
     )
     folder = (runs / use_case.name / time.strftime("%Y%m%d-%H%M%S")).absolute()
     this = Run(folder, Progress(console))
-    this.pipeline(catalog.path("pipelines", "training"), arguments(use_case, span))
+    this.pipeline(
+        catalog.path("pipelines", "training"),
+        arguments(use_case, span, provenance(config if config.is_dir() else config.parent)),
+    )
     summarise(console, this, use_case.destination, use_case.ledger)

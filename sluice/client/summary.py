@@ -104,6 +104,9 @@ def _decision(console: Console, run: Run) -> None:
     console.print()
     if last.name == "push" and last.values.get("decision") == "promoted":
         console.print(Text(f"Promoted: version {last.values['number']:.0f} is the champion.", style="bold green"))
+    elif last.name == "push" and last.values.get("decision") == "withdrawn":
+        console.print(Text(f"Withdrawn: a destination failed, and the version before is served. Entry {last.values['number']:.0f} "
+                           "of the ledger says why.", style="bold red"))  # fmt: skip
     elif last.name in ("push", "refuse"):
         number = last.values.get("number", last.values.get("Output", 0))
         console.print(
@@ -117,7 +120,9 @@ def _places(run: Run, destination: str, ledger: str) -> list[tuple[str, str]]:
     places = []
     last = run.steps[-1] if run.steps else None
     if last and last.values.get("decision") == "promoted":
-        places.append(("model", f"{destination.rstrip('/')}/{last.values['number']:.0f}"))
+        for uri in destination.split():
+            plain = "?" not in uri
+            places.append(("model", f"{uri.rstrip('/')}/{last.values['number']:.0f}" if plain else uri))
     places.append(("ledger", ledger))
     for step in run.steps:
         if "report" in step.outputs and step.outputs["report"].exists():

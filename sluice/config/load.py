@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import getpass
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -69,12 +72,19 @@ def _anchored(use_case: UseCase, folder: Path) -> UseCase:
 
     source = use_case.source.model_copy(update={"uri": absolute(use_case.source.uri)})
     return use_case.model_copy(update={
-        "source": source, "schema_file": absolute(use_case.schema_file), "destination": absolute(use_case.destination), "ledger": absolute(use_case.ledger),
+        "source": source, "schema_file": absolute(use_case.schema_file),
+        "destination": " ".join(absolute(uri) for uri in use_case.destination.split()), "ledger": absolute(use_case.ledger),
     })  # fmt: skip
 
 
-def arguments(use_case: UseCase, span: str) -> dict[str, Any]:
-    """The training pipeline's arguments, as plain JSON values."""
+def arguments(use_case: UseCase, span: str, facts: dict[str, str] | None = None) -> dict[str, Any]:
+    """The training pipeline's arguments, as plain JSON values.
+
+    Args:
+        use_case: the use case.
+        span: the span to train on.
+        facts: for the record: who starts the run, of which commit (see `provenance`).
+    """
     plain = use_case.model_dump(mode="json", exclude_none=True)  # KFP's structs hold no null
     return {
         **{
@@ -84,7 +94,19 @@ def arguments(use_case: UseCase, span: str) -> dict[str, Any]:
         **{f"{gate}_policy": policy for gate, policy in plain["policies"].items()},
         "schema": _schema(use_case.schema_file),
         "span": span,
+        "facts": facts or {},
     }
+
+
+def provenance(folder: Path) -> dict[str, str]:
+    """Who starts a run, and the git commit of the use case's folder (``-dirty`` where it has changes), if it has one."""
+    known = {"by": getpass.getuser()}
+    with contextlib.suppress(OSError):
+        said = subprocess.run(["git", "-C", folder, "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
+                              capture_output=True, text=True, check=False)  # fmt: skip
+        if said.returncode == 0:
+            known["commit"] = said.stdout.strip()
+    return known
 
 
 def _schema(uri: str) -> str:

@@ -6,7 +6,9 @@ trainer in `sluice.training`, policies in `sluice.gates`. Defaults stand in thos
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from sluice.config.base import Strict
 from sluice.config.platform import Platform, Resources
@@ -16,15 +18,24 @@ from sluice.features.spec import Features
 from sluice.gates.data.policy import DataPolicy
 from sluice.gates.model.policy import ModelPolicy
 from sluice.gates.service.policy import ServicePolicy
+from sluice.promotion.policy import PushPolicy
 from sluice.training.spec import Label, Trainer
+
+ONE_OR_MORE = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
+
+
+def _joined(given: Any) -> Any:
+    """Several destinations, as one string: it travels as one parameter."""
+    return " ".join(given) if isinstance(given, list) and all(isinstance(uri, str) for uri in given) else given
 
 
 class Policies(Strict):
-    """The law of the three gates."""
+    """The law of the three gates, and of the pusher."""
 
     data: DataPolicy = DataPolicy()
     model: ModelPolicy
     service: ServicePolicy = ServicePolicy()
+    push: PushPolicy = PushPolicy()
 
 
 class UseCase(Strict):
@@ -39,7 +50,7 @@ class UseCase(Strict):
         split: how rows are divided.
         trainer: what is trained, and how.
         policies: the three gates' policies.
-        destination: URI under which models are published.
+        destination: URI under which models are published; or several, as a list: a push is then all or nothing.
         ledger: URI of the ledger.
         resources: CPU, memory and accelerators per stage.
         platform: where and how it runs on a cluster.
@@ -53,7 +64,7 @@ class UseCase(Strict):
     split: Split = Split()
     trainer: Trainer = Trainer()
     policies: Policies
-    destination: str
+    destination: Annotated[str, BeforeValidator(_joined), WithJsonSchema(ONE_OR_MORE)]
     ledger: str
     resources: dict[str, Resources] = Field(default_factory=dict)
     platform: Platform = Platform()

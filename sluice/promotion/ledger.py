@@ -1,12 +1,16 @@
 """The ledger: immutable numbered entries in a folder at any store, each carrying the digest of the one before.
 
 ``entries/00000001.json`` is created with put-if-absent, so that the store decides a race; ``evidence/<sha256>/`` holds
-what an entry refers to, written before it and named by its digest. The champion is what the entries say. Clocks are
-recorded and never compared.
+what an entry refers to, written before it and named by its digest. Clocks are recorded and never compared.
+
+Every entry names the champion and the law (the policies in force) as of itself, inside the chain: the newest entry
+tells both, however long the history. ``head.json`` says where the newest entry was seen last. It is a hint that is
+trusted in nothing: entries have no gaps, so the newest is found from any hint, or from none.
 """
 
 from __future__ import annotations
 
+import json
 import tempfile
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,12 +22,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sluice import digest
 from sluice.errors import SluiceError
+from sluice.progress import progress
 from sluice.storage import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ENTRIES, EVIDENCE = "entries", "evidence"
+ENTRIES, EVIDENCE, HEAD = "entries", "evidence", "head.json"
 FIRST = "sha256:" + "0" * 64
 """What the first entry names as the one before it."""
 ATTEMPTS = 100
@@ -35,6 +40,15 @@ class Kind(StrEnum):
     PROMOTED = "promoted"
     REFUSED = "refused"
     ROLLED_BACK = "rolled_back"
+    WITHDRAWN = "withdrawn"
+    """A promotion or rollback that could not be published everywhere was undone."""
+    ADOPTED = "adopted"
+    """The use case's policies were changed on purpose."""
+    ROUTED = "routed"
+    """The champion was given another share of the traffic."""
+
+
+SERVED = (Kind.PROMOTED, Kind.ROLLED_BACK)
 
 
 class Entry(BaseModel):
@@ -43,20 +57,23 @@ class Entry(BaseModel):
     Attributes:
         number: 1, 2, 3, ...; the version under which a promoted model is published.
         previous: digest of the entry before.
-        kind: promoted, refused or rolled back.
+        kind: what was decided.
+        champion: number of the entry whose version is served as of this entry; 0 where none is.
+        law: number of the entry that put the policies in force as of this entry; 0 where none did.
         time: when, by the clock of who wrote it (RFC 3339); for people only.
         use_case: name of the use case.
         span: the span judged, in explicit form.
         run: the pipeline run.
         model: digest of the model; empty where a data set was refused before there was one.
-        destination: URI under which it was published.
-        staged: name of the folder in the destination that held the model before it was published.
+        destination: URI under which it was published, or several, separated by white space.
+        staged: name of the folder in each destination that held the model before it was published.
         verdicts: gate to its verdict's digest; the verdicts are in the evidence.
         evidence: name (``statistics``, ``schema``, ``verdict-data``, ...) to the digest that names its folder.
-        policies: gate to its policy's digest.
+        policies: gate (and ``push``) to its policy's digest.
         reasons: why, in sentences.
         restores: the number rolled back to.
-        facts: who, images, commit: whatever else the run knew.
+        withdraws: the number withdrawn.
+        facts: who, image, commit, ...: whatever else the run knew.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -64,6 +81,8 @@ class Entry(BaseModel):
     number: int = Field(ge=1)
     previous: str
     kind: Kind
+    champion: int = Field(default=0, ge=0)
+    law: int = Field(default=0, ge=0)
     time: str
     use_case: str = ""
     span: str = ""
@@ -76,6 +95,7 @@ class Entry(BaseModel):
     policies: dict[str, str] = Field(default_factory=dict)
     reasons: tuple[str, ...] = ()
     restores: int | None = None
+    withdraws: int | None = None
     facts: dict[str, str] = Field(default_factory=dict)
 
     def to_bytes(self) -> bytes:
@@ -113,23 +133,40 @@ class Ledger:
         try:
             return Entry.model_validate_json(self.store.get(_key(number)))
         except FileNotFoundError:
-            raise SluiceError(f"no entry {number}", where=self.store.uri, remedy="see `sluice ledger log`") from None
+            raise AbsentError(f"no entry {number}", where=self.store.uri, remedy="see `sluice ledger log`") from None
         except ValidationError as error:
             raise SluiceError(f"entry {number} cannot be read: {error.error_count()} fields are wrong", where=self.store.uri,
                               remedy="see `sluice ledger verify`") from error  # fmt: skip
 
     def entries(self) -> Iterator[Entry]:
         """All entries, the newest first."""
-        for number in reversed(self.numbers()):
-            yield self.entry(number)
+        last = self.last()
+        if last:
+            yield last
+            for number in range(last.number - 1, 0, -1):
+                yield self.entry(number)
 
     def last(self) -> Entry | None:
-        """The newest entry, if any."""
-        return next(self.entries(), None)
+        """The newest entry, if any: found in a few reads from the hint, however many entries there are."""
+        number = self._hint()
+        entry = self._find(number) if number else None
+        if entry is None:  # no hint, or one that is wrong
+            numbers = self.numbers()
+            return self.entry(numbers[-1]) if numbers else None
+        step = 1
+        while (later := self._find(entry.number + step)) is not None:
+            entry, step = later, 2 * step
+        while step := step // 2:
+            entry = self._find(entry.number + step) or entry
+        return entry
 
     def champion(self) -> Entry | None:
-        """The entry that says what is served: the newest promotion or rollback, if any."""
-        return next((entry for entry in self.entries() if entry.kind is not Kind.REFUSED), None)
+        """The entry that says what is served, if any."""
+        return self._named(self.last(), "champion")
+
+    def law(self) -> Entry | None:
+        """The entry that says which policies are in force, if any."""
+        return self._named(self.last(), "law")
 
     def last_span(self) -> str | None:
         """The span judged last, whatever became of it."""
@@ -144,19 +181,47 @@ class Ledger:
             fields: the rest of the entry.
 
         Raises:
-            SluiceError: the champion is another one by now, or the store is too busy.
+            OutrunError: the champion is another one by now.
+            SluiceError: the store is too busy.
         """
         for _ in range(ATTEMPTS):
             last = self.last()
-            if kind is not Kind.REFUSED and self.champion() != after:
-                raise OutrunError(self.champion())
+            if kind in SERVED and (last.champion if last else 0) != (after.number if after else 0):
+                raise OutrunError(self._named(last, "champion"))
+            number = last.number + 1 if last else 1
             entry = Entry(
-                number=last.number + 1 if last else 1, previous=last.digest if last else FIRST, kind=kind,
+                number=number, previous=last.digest if last else FIRST, kind=kind,
+                champion=_champion(kind, number, last, fields), law=_law(kind, number, last),
                 time=datetime.now(UTC).isoformat(timespec="seconds"), **fields,
             )  # fmt: skip
             if self.store.put_if_absent(_key(entry.number), entry.to_bytes()):
+                self._remember(entry)
                 return entry
         raise SluiceError(f"{ATTEMPTS} other writers were faster", where=self.store.uri, remedy="run the push again")
+
+    def _find(self, number: int) -> Entry | None:
+        """An entry, or None where it is not there."""
+        try:
+            return self.entry(number)
+        except AbsentError:
+            return None
+
+    def _named(self, last: Entry | None, by: str) -> Entry | None:
+        number = getattr(last, by) if last else 0
+        return last if last and last.number == number else self.entry(number) if number else None
+
+    def _hint(self) -> int:
+        try:
+            return max(0, int(json.loads(self.store.get(HEAD))["number"]))
+        except (FileNotFoundError, ValueError, KeyError, TypeError):
+            return 0
+
+    def _remember(self, entry: Entry) -> None:
+        """Leave the hint. The entry stands already: a hint that cannot be written is told and costs a few reads."""
+        try:
+            self.store.put(HEAD, digest.canonical_json({"number": entry.number}))
+        except Exception as error:
+            progress(f"entry {entry.number} is written, the hint to it is not: {error}")
 
     def keep(self, folder: Path) -> str:
         """Put a folder into the evidence; returns the digest that names it."""
@@ -179,6 +244,7 @@ class Ledger:
     def verify(self) -> list[str]:
         """What is wrong with the ledger, in sentences: gaps, changed or reordered entries, missing or changed evidence."""
         problems, before, expected = [], FIRST, 1
+        last: Entry | None = None
         for number in self.numbers():
             if number != expected:
                 problems.append(f"entry {expected} is missing" if number == expected + 1 else
@@ -188,7 +254,7 @@ class Ledger:
                 entry = Entry.model_validate_json(content)
             except ValidationError as error:
                 problems.append(f"entry {number} cannot be read: {error.error_count()} fields are wrong")
-                before, expected = "", number + 1
+                before, expected, last = "", number + 1, None
                 continue
             if entry.number != number:
                 problems.append(f"entry {number} says that it is number {entry.number}")
@@ -196,8 +262,14 @@ class Ledger:
                 problems.append(f"entry {number} does not follow from entry {number - 1}: one of the two was changed")
             if content != entry.to_bytes():
                 problems.append(f"entry {number} is not in canonical form: it was edited")
+            problems += [f"entry {number} {problem}" for problem in _claims(entry, last)]
             problems += [f"entry {number}: {problem}" for problem in self._evidence_problems(entry)]
+            last = entry
             before, expected = digest.of_bytes(content), number + 1
+        if self._hint() >= expected:
+            problems.append(
+                f"the newest entry was number {self._hint()} once, and is {expected - 1} now: the end was cut off"
+            )
         return problems
 
     def _evidence_problems(self, entry: Entry) -> Iterator[str]:
@@ -209,6 +281,10 @@ class Ledger:
                     yield f"the evidence {name!r} is missing or was changed"
 
 
+class AbsentError(SluiceError):
+    """There is no such entry."""
+
+
 class OutrunError(SluiceError):
     """Another run changed the champion in the meantime."""
 
@@ -216,6 +292,33 @@ class OutrunError(SluiceError):
         now = f"version {champion.number}" if champion else "none"
         super().__init__(f"the champion changed since the judgement: it is now {now}",
                          remedy="run the pipeline again, so that the challenger is judged against it")  # fmt: skip
+
+
+def _champion(kind: Kind, number: int, last: Entry | None, fields: dict[str, Any]) -> int:
+    """Who is served as of an entry."""
+    if kind in SERVED:
+        return number
+    served = last.champion if last else 0
+    if kind is Kind.WITHDRAWN and fields.get("withdraws") == served:
+        return fields.get("restores") or 0
+    return served
+
+
+def _law(kind: Kind, number: int, last: Entry | None) -> int:
+    """Which entry's policies are in force as of an entry: those of the first promotion, until others are adopted."""
+    in_force = last.law if last else 0
+    return number if kind is Kind.ADOPTED or (kind is Kind.PROMOTED and not in_force) else in_force
+
+
+def _claims(entry: Entry, last: Entry | None) -> Iterator[str]:
+    """What an entry claims of champion and law that does not follow from the one before."""
+    if last is None and entry.number > 1:
+        return
+    fields = {"restores": entry.restores, "withdraws": entry.withdraws}
+    if entry.champion != _champion(entry.kind, entry.number, last, fields):
+        yield f"names champion {entry.champion}, which does not follow from the entry before"
+    if entry.law != _law(entry.kind, entry.number, last):
+        yield f"names the law of entry {entry.law}, which does not follow from the entry before"
 
 
 def _key(number: int) -> str:

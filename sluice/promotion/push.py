@@ -1,38 +1,39 @@
 """Push: whatever the graph around it says, only what three verdicts blessed is published.
 
-Steps, in order: check, stage, keep the evidence, append the entry (the commit point), publish. Cut off before the
-entry, nothing has happened; cut off after it, the next run publishes.
+Steps, in order: check the verdicts, stage the model (its digest is taken of what is copied), keep the evidence, append
+the entry (the commit point), publish, remove what is no longer kept. Cut off before the entry, nothing has happened;
+cut off after it, the next run publishes.
 """
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from sluice import digest
 from sluice.errors import SluiceError
-from sluice.gates.data.policy import DataPolicy
-from sluice.gates.model.policy import ModelPolicy
-from sluice.gates.service.policy import ServicePolicy
 from sluice.gates.verdict import Verdict
 from sluice.models.manifest import ModelManifest
 from sluice.progress import progress
-from sluice.promotion import destination as destinations
+from sluice.promotion import law, signature
 from sluice.promotion.ledger import Entry, Kind, Ledger, OutrunError
-from sluice.promotion.resolve import repair
+from sluice.promotion.policy import PushPolicy
+from sluice.promotion.publish import publish, repair, retain, staged
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from sluice.examples.manifest import Manifest
-    from sluice.gates.policy import Policy
 
-GATES: dict[str, type[Policy]] = {"data": DataPolicy, "model": ModelPolicy, "service": ServicePolicy}
+GATES = ("data", "model", "service")
+IMAGE = "SLUICE_IMAGE"
+"""Environment variable that names the image a step runs in; every compiled step has it."""
 
 
 def push(
     *, model: Path, statistics: Path, schema: Path, verdicts: dict[str, Path], policies: dict[str, dict[str, Any]],
-    examples: Manifest, destination: str, ledger: str, run: dict[str, str],
+    examples: Manifest, destination: str, ledger: str, run: dict[str, Any],
 ) -> Entry:  # fmt: skip
     """Check the three verdicts again, publish the model, and append to the ledger.
 
@@ -41,47 +42,64 @@ def push(
         statistics: folder of the statistics it was trained on.
         schema: folder of their schema.
         verdicts: gate to the folder of its verdict.
-        policies: gate to its policy as the use case has it.
+        policies: gate (and ``push``) to its policy as the use case has it.
         examples: the manifest of the examples it was trained on.
-        destination: URI under which versions are published.
+        destination: URI under which versions are published, or several, separated by white space.
         ledger: URI of the ledger.
-        run: facts for the record: ``use_case``, ``span``, ``run``.
+        run: for the record: ``use_case``, ``span``, ``run``, and ``facts`` (who, commit, ...).
 
     Returns:
-        The entry: promoted, or refused with the reasons.
+        The entry: promoted; refused, with the reasons; or withdrawn, where a destination failed.
+
+    Raises:
+        SluiceError: a store or a destination fails; says what was done by then.
     """
     book = Ledger.at(ledger)
-    champion = book.champion()
-    repair(champion)
+    champion = repair(book, destination)
     progress("checking the three verdicts")
+    policies = law.complete(policies)
     judged, reasons = _load(verdicts)
-    subjects = {
-        "model": digest.of_tree(model), "examples": examples.digest,
-        "statistics": digest.of_tree(statistics), "schema": digest.of_tree(schema),
-    }  # fmt: skip
+    subjects = {"examples": examples.digest, "statistics": digest.of_tree(statistics), "schema": digest.of_tree(schema)}
     reasons += _objections(judged, policies, subjects, champion)
+    reasons += law.objections(book, policies)
     reasons += _lineage(model, examples)
-    evidence = {f"verdict-{gate}": book.keep(verdicts[gate]) for gate in judged}
+    reasons += _unsigned(model, verdicts, PushPolicy.model_validate(policies["push"]))
     record: dict[str, Any] = {
-        **run, "model": subjects["model"], "destination": destination,
-        "verdicts": {gate: verdict.digest for gate, verdict in judged.items()},
-        "policies": {gate: verdict.policy_digest for gate, verdict in judged.items()},
+        **run, "facts": {**run.get("facts", {}), **_image()}, "destination": destination,
+        "verdicts": {gate: verdict.digest for gate, verdict in judged.items()}, "policies": law.digests(policies),
     }  # fmt: skip
+    evidence = {f"verdict-{gate}": book.keep(verdicts[gate]) for gate in judged}
+
+    def refused(why: list[str], of: str) -> Entry:
+        return book.append(Kind.REFUSED, **record, model=of, evidence=evidence, reasons=tuple(why))
+
     if reasons:
-        return book.append(Kind.REFUSED, **record, evidence=evidence, reasons=tuple(reasons))
-    evidence |= {"statistics": book.keep(statistics), "schema": book.keep(schema)}
-    progress("publishing")
-    place = destinations.at(destination)
-    staged = place.stage(model)
+        found = digest.of_tree(model)
+        return refused([*reasons, *_other_model(judged, found, champion)], found)
     try:
-        entry = book.append(
-            Kind.PROMOTED, after=champion, staged=staged, **record, evidence=evidence, reasons=tuple(_praise(judged))
-        )
+        with staged(model, destination, champion) as here:
+            if swapped := _other_model(judged, here.digest, champion):
+                here.discard()
+                return refused(swapped, here.digest)
+            evidence |= {
+                "statistics": book.keep(statistics),
+                "schema": book.keep(schema),
+                "policies": law.keep(book, policies),
+            }
+            entry = book.append(
+                Kind.PROMOTED, after=champion, staged=here.name, model=here.digest, **record, evidence=evidence,
+                reasons=tuple(_praise(judged)),
+            )  # fmt: skip
     except OutrunError as outrun:
-        place.discard(staged)
-        return book.append(Kind.REFUSED, **record, evidence=evidence, reasons=(f"{outrun.what}; {outrun.remedy}",))
-    place.publish(staged, entry.number)
+        return refused([f"{outrun.what}; {outrun.remedy}"], judged["model"].subjects["model"])
+    entry = publish(book, entry, previous=champion)
+    if entry.kind is Kind.PROMOTED:
+        retain(book, entry, policies["push"]["keep"])
     return entry
+
+
+def _image() -> dict[str, str]:
+    return {"image": image} if (image := os.environ.get(IMAGE)) else {}
 
 
 def _load(folders: dict[str, Path]) -> tuple[dict[str, Verdict], list[str]]:
@@ -100,7 +118,7 @@ def _load(folders: dict[str, Path]) -> tuple[dict[str, Verdict], list[str]]:
 def _objections(
     judged: dict[str, Verdict], policies: dict[str, dict[str, Any]], subjects: dict[str, str], champion: Entry | None
 ) -> list[str]:
-    """Why these verdicts do not bless this model."""
+    """Why these verdicts do not bless what is given, but for the model's own digest."""
     found = []
     for gate, verdict in judged.items():
         if verdict.gate != gate:
@@ -110,24 +128,43 @@ def _objections(
             found.append(
                 f"the {gate} gate says {verdict.status}: " + "; ".join(r.sentence for r in verdict.reasons if r.closes)
             )
-        for name in _judged_by(gate):
-            if verdict.subjects.get(name) != subjects[name]:
-                found.append(
-                    f"the {gate} gate judged other {name} than these: they were changed or swapped after its verdict"
-                )
-        wanted = GATES[gate].model_validate(policies[gate]).model_dump(mode="json")
-        if digest.of_json(wanted) != verdict.policy_digest:
+        for name in JUDGED[gate]:
+            if name in subjects and verdict.subjects.get(name) != subjects[name]:
+                found.append(_swapped(gate, name))
+        if digest.of_json(policies[gate]) != verdict.policy_digest:
             found.append(f"the {gate} gate judged by another policy than the use case has")
     if "model" in judged and judged["model"].baseline != (champion.number if champion else None):
         found.append(f"the model was judged against {_named(judged['model'].baseline)}, and the champion is now "
                      f"{_named(champion.number if champion else None)}: run the pipeline again")  # fmt: skip
-    if champion and champion.model == subjects["model"]:
+    return found
+
+
+def _other_model(judged: dict[str, Verdict], model: str, champion: Entry | None) -> list[str]:
+    """Why the verdicts do not bless the model of this digest."""
+    found = [_swapped(gate, "model") for gate, verdict in judged.items()
+             if "model" in JUDGED[gate] and verdict.gate == gate and verdict.subjects.get("model") != model]  # fmt: skip
+    if champion and champion.model == model:
         found.append(f"the model is the champion, version {champion.number}: there is nothing to push")
     return found
 
 
-def _judged_by(gate: str) -> tuple[str, ...]:
-    return {"data": ("examples", "statistics", "schema"), "model": ("model", "examples"), "service": ("model",)}[gate]
+JUDGED = {"data": ("examples", "statistics", "schema"), "model": ("model", "examples"), "service": ("model",)}
+"""What each gate judges."""
+
+
+def _swapped(gate: str, name: str) -> str:
+    return f"the {gate} gate judged other {name} than these: they were changed or swapped after its verdict"
+
+
+def _unsigned(model: Path, verdicts: dict[str, Path], policy: PushPolicy) -> Iterator[str]:
+    """Why the policy's signers do not vouch for the model and the verdicts."""
+    if policy.signers:
+        for name, folder in {
+            "model": model,
+            **{f"verdict of the {gate} gate": path for gate, path in verdicts.items()},
+        }.items():
+            if why := signature.objection(folder, policy.signers):
+                yield f"the {name} {why}"
 
 
 def _lineage(model: Path, examples: Manifest) -> Iterator[str]:

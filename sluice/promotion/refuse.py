@@ -11,13 +11,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def refuse(*, verdict: Path, ledger: str, run: dict[str, str]) -> Entry:
+def refuse(*, verdict: Path, ledger: str, run: dict[str, Any]) -> Entry:
     """Append a refusal with the verdict's reasons.
 
     Args:
         verdict: folder of the verdict that kept its gate closed.
         ledger: URI of the ledger.
-        run: facts for the record: ``use_case``, ``span``, ``run``.
+        run: facts for the record: ``use_case``, ``span``, ``run``, ``facts``.
     """
     record: dict[str, Any] = dict(run)
     judged, book = Verdict.load(verdict), Ledger.at(ledger)

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from sluice import digest
 from sluice.errors import SluiceError
-from sluice.promotion import destination
+from sluice.promotion.destinations import base
 from sluice.promotion.ledger import Entry, Ledger
+from sluice.promotion.publish import repair
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,25 +26,17 @@ def resolve(ledger_uri: str, *, model_out: Path, statistics_out: Path, schema_ou
         SluiceError: what is published is not what the ledger says.
     """
     ledger = Ledger.at(ledger_uri)
-    champion = ledger.champion()
+    champion = repair(ledger)
     if champion is None:
         for folder in (model_out, statistics_out, schema_out):
             folder.mkdir(parents=True, exist_ok=True)
             (folder / NONE_FILE).write_text(json.dumps({"champion": None, "ledger": ledger_uri}) + "\n")
         return None
-    repair(champion)
-    destination.at(champion.destination).fetch(champion.number, model_out)
+    first = base.split(champion.destination)[0]
+    base.at(first).fetch(champion.number, model_out)
     if digest.of_tree(model_out) != champion.model:
         raise SluiceError(f"the published version {champion.number} is not the model that the ledger records",
-                          where=champion.destination, remedy="roll back to an earlier version: sluice rollback")  # fmt: skip
+                          where=first, remedy="roll back to an earlier version: sluice rollback")  # fmt: skip
     ledger.fetch(champion.evidence["statistics"], statistics_out)
     ledger.fetch(champion.evidence["schema"], schema_out)
     return champion
-
-
-def repair(champion: Entry | None) -> None:
-    """Finish a push that was cut off between its entry and its publication."""
-    if champion and champion.staged:
-        place = destination.at(champion.destination)
-        if not place.has(champion.number):
-            place.publish(champion.staged, champion.number)

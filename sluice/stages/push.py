@@ -10,7 +10,7 @@ from sluice.stages.runtime import Artifact, stage
 
 
 class Pushed(NamedTuple):
-    """What the ledger recorded: ``promoted`` or ``refused``, and the entry's number (the version, if promoted)."""
+    """What the ledger recorded: ``promoted``, ``refused`` or ``withdrawn``, and the entry's number (the version, if promoted)."""
 
     decision: str
     number: int
@@ -29,7 +29,7 @@ def run(
     policies: dict[str, Any],
     destination: str,
     ledger: str,
-    run: dict[str, str],
+    run: dict[str, Any],
 ) -> Pushed:
     """Publish what three verdicts blessed; whatever else comes is refused, and recorded as refused."""
     from sluice.promotion.push import push

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from sluice.stages.runtime import Artifact, stage
 
 
 @stage
-def run(*, verdict: Artifact, ledger: str, run: dict[str, str]) -> int:
+def run(*, verdict: Artifact, ledger: str, run: dict[str, Any]) -> int:
     """Append a refusal; returns the entry's number."""
     from sluice.promotion.refuse import refuse
 

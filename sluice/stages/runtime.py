@@ -17,6 +17,7 @@ from sluice.config.explain import explain
 from sluice.errors import SluiceError
 from sluice.gates.verdict import Mode, Status, Verdict
 from sluice.modules import UserCodeError
+from sluice.promotion.signature import sign_if_asked
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -95,12 +96,13 @@ def present(artifact: Artifact) -> Path | None:
 
 
 def close(verdict: Verdict, artifact: Artifact) -> Gate:
-    """Save a verdict, mirror it in the artifact's metadata and tell the graph; in ``fail`` mode a closed gate raises.
+    """Save and sign a verdict, mirror it in the artifact's metadata and tell the graph; in ``fail`` mode a closed gate raises.
 
     Raises:
         SluiceError: the gate is closed and its mode is ``fail``; the message holds the reasons.
     """
     verdict.save(Path(artifact.path))
+    sign_if_asked(Path(artifact.path))
     artifact.metadata.update(
         gate=verdict.gate,
         status=str(verdict.status),

@@ -7,6 +7,7 @@ from typing import Any
 
 from sluice import digest
 from sluice.examples.dataset import Examples
+from sluice.promotion.signature import sign_if_asked
 from sluice.stages.runtime import Artifact, parse, present, stage
 from sluice.training.spec import Label, Trainer
 
@@ -38,4 +39,5 @@ def run(
         report_out=Path(report.path),
         champion=present(champion_model),
     )
+    sign_if_asked(Path(model.path))
     model.metadata.update(framework=manifest.flavor, task=str(manifest.task), digest=digest.of_tree(Path(model.path)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -90,6 +91,73 @@ def test_a_missing_and_a_reordered_entry_are_found(ledger: Ledger) -> None:
     assert any("says that it is number 3" in problem for problem in ledger.verify())
     entry_file(ledger, 2).unlink()
     assert "entry 2 is missing" in ledger.verify()
+
+
+def test_an_end_that_was_cut_off_is_found(ledger: Ledger) -> None:
+    for _ in range(3):
+        promote(ledger)
+    entry_file(ledger, 3).unlink()
+    assert ledger.verify() == ["the newest entry was number 3 once, and is 2 now: the end was cut off"]
+
+
+def test_a_champion_that_does_not_follow_is_found(ledger: Ledger) -> None:
+    promote(ledger)
+    promote(ledger)
+    forged = ledger.entry(2).model_copy(update={"champion": 1})
+    entry_file(ledger, 2).write_bytes(forged.to_bytes())
+    assert ledger.verify() == ["entry 2 names champion 1, which does not follow from the entry before"]
+
+
+@pytest.mark.parametrize(
+    "hint", ["", "null", '{"number": -3}', '{"number": 7}', '{"number": 4000}', '{"number": 64}', "{"]
+)
+def test_the_hint_is_trusted_in_nothing(ledger: Ledger, hint: str) -> None:
+    for _ in range(64):
+        promote(ledger)
+    head = Path(ledger.store.uri) / "head.json"
+    assert json.loads(head.read_text()) == {"number": 64}
+    head.write_text(hint)
+    newest = ledger.last()
+    assert newest is not None
+    assert newest.number == 64
+    assert ledger.champion() == newest
+    head.unlink()
+    assert promote(ledger) == 65
+
+
+def test_champion_and_newest_are_found_in_a_few_reads_however_long_the_history(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    promote(ledger)
+    for _ in range(200):
+        ledger.append(Kind.REFUSED, reasons=("too few rows",))
+    reads: list[str] = []
+    get = type(ledger.store).get
+    monkeypatch.setattr(type(ledger.store), "get", lambda self, key: reads.append(key) or get(self, key))
+    monkeypatch.setattr(type(ledger.store), "keys", lambda *_: pytest.fail("listed"))
+    champion = ledger.champion()
+    assert champion is not None
+    assert champion.number == 1
+    assert len(reads) == 4  # the hint, the newest, the one after it (absent), the champion
+
+
+def test_a_clock_that_goes_backwards_changes_nothing(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Backwards(datetime):
+        calls = 0
+
+        @classmethod
+        def now(cls, tz: object = None) -> datetime:
+            cls.calls += 1
+            return datetime(2030 - cls.calls, 1, 1, tzinfo=UTC)
+
+    monkeypatch.setattr("sluice.promotion.ledger.datetime", Backwards)
+    for _ in range(3):
+        promote(ledger)
+    assert [entry.time[:4] for entry in ledger.entries()] == ["2027", "2028", "2029"]
+    champion = ledger.champion()
+    assert champion is not None
+    assert champion.number == 3
+    assert ledger.verify() == []
 
 
 def test_an_unreadable_entry_is_told(ledger: Ledger) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from sluice import digest
 from sluice.errors import SluiceError
-from sluice.promotion import destination
+from sluice.promotion.destinations import base
 from sluice.promotion.ledger import Entry, Kind, Ledger
 from sluice.promotion.resolve import NONE_FILE, resolve
 
@@ -34,7 +34,8 @@ def committed(tmp_path: Path, model: Path, place: str) -> Entry:
         (tmp_path / name).mkdir()
         (tmp_path / name / "file").write_text(name)
         evidence[name] = ledger.keep(tmp_path / name)
-    staged = destination.at(place).stage(model)
+    staged = "0-staged"
+    base.at(place).stage(model, staged)
     return ledger.append(
         Kind.PROMOTED, after=None, model=digest.of_tree(model), destination=place, staged=staged, evidence=evidence
     )
@@ -64,23 +65,10 @@ def test_a_published_model_that_was_changed_is_refused(tmp_path: Path, model: Pa
 
 
 def test_what_is_staged_is_out_of_sight_and_can_be_discarded(tmp_path: Path, model: Path) -> None:
-    place = destination.at(str(tmp_path / "published"))
-    staged = place.stage(model)
-    assert [path.name for path in (tmp_path / "published").iterdir()] == [destination.STAGING]
-    place.discard(staged)
-    assert list((tmp_path / "published" / destination.STAGING).iterdir()) == []
-
-
-def test_an_object_store_publishes_the_same(tmp_path: Path, model: Path) -> None:
-    """The object-store path on obstore's own local backend; S3 and GCS differ in the backend only."""
-    from sluice.storage import Store
-
-    place = destination.ObjectStore(Store.at(str(tmp_path / "bucket")))
-    staged = place.stage(model)
-    assert not place.has(1)
-    place.publish(staged, 1)
-    place.publish(staged, 1)
-    assert place.has(1)
-    place.fetch(1, tmp_path / "back")
-    assert digest.of_tree(tmp_path / "back") == digest.of_tree(model)
-    assert list(place.store.keys(destination.STAGING)) == []
+    place = base.at(str(tmp_path / "published"))
+    assert place.stage(model, "0-x") == digest.of_tree(model)
+    assert [path.name for path in (tmp_path / "published").iterdir()] == [".staging"]
+    assert (place.staged(), place.versions()) == (["0-x"], [])
+    place.discard("0-x")
+    place.discard("0-x")
+    assert place.staged() == []

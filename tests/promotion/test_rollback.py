@@ -10,7 +10,7 @@ import pytest
 
 from sluice import digest
 from sluice.errors import SluiceError
-from sluice.promotion import destination
+from sluice.promotion.destinations import base
 from sluice.promotion.ledger import Kind, Ledger
 from sluice.promotion.resolve import resolve
 from sluice.promotion.rollback import rollback
@@ -19,7 +19,7 @@ from sluice.promotion.rollback import rollback
 @pytest.fixture
 def ledger(tmp_path: Path) -> Ledger:
     """Two promotions with a refusal between."""
-    book, place = Ledger.at(str(tmp_path / "ledger")), destination.at(str(tmp_path / "published"))
+    book, place = Ledger.at(str(tmp_path / "ledger")), base.at(str(tmp_path / "published"))
     (tmp_path / "evidence").mkdir()
     (tmp_path / "evidence" / "file").write_text("x")
     kept = {name: book.keep(tmp_path / "evidence") for name in ("statistics", "schema")}
@@ -30,7 +30,8 @@ def ledger(tmp_path: Path) -> Ledger:
         if text == "refused":
             book.append(Kind.REFUSED, model=digest.of_tree(model))
             continue
-        staged = place.stage(model)
+        staged = f"0-{text}"
+        place.stage(model, staged)
         entry = book.append(
             Kind.PROMOTED,
             after=book.champion(),
@@ -59,7 +60,7 @@ def test_and_forward_again(ledger: Ledger) -> None:
     assert rollback(ledger.store.uri, reason="it was the weather", by="ann", to=3).restores == 3
 
 
-@pytest.mark.parametrize(("to", "message"), [(2, "is a refusal"), (3, "serves already"), (9, "no entry 9")])
+@pytest.mark.parametrize(("to", "message"), [(2, "is no version"), (3, "serves already"), (9, "no entry 9")])
 def test_what_cannot_be_rolled_back_to(ledger: Ledger, to: int, message: str) -> None:
     with pytest.raises(SluiceError, match=message):
         rollback(ledger.store.uri, reason="a reason", by="ann", to=to)
@@ -75,7 +76,7 @@ def test_a_version_that_was_changed_or_removed_is_refused(ledger: Ledger, tmp_pa
     file.parent.rmdir()
     with pytest.raises(SluiceError, match="is no longer published"):
         rollback(ledger.store.uri, reason="a reason", by="ann")
-    assert not list((tmp_path / "published" / destination.STAGING).glob("*"))
+    assert not list((tmp_path / "published").glob(".staging/*"))
 
 
 def test_the_command(ledger: Ledger, tmp_path: Path) -> None:

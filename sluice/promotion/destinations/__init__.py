@@ -1,0 +1,1 @@
+"""Destinations: where versions are published. `base` is the interface; a module a kind."""

@@ -1,0 +1,163 @@
+"""A folder in TensorFlow Serving's layout, ``<destination>/<version>/``, on this machine or in an object store.
+
+Locally a version is published by one rename. On an object store its files are copied, those that make it loadable
+last, and ``.published`` after them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sluice import digest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from sluice.storage import Store
+
+STAGING, PUBLISHED = ".staging", ".published"
+LAST = ("saved_model.pb", "model.json")
+"""Files without which a server does not take a folder for a version; written last."""
+BLOCK = 1 << 22
+
+
+@dataclass(frozen=True)
+class LocalFolder:
+    """A folder on this machine."""
+
+    uri: str
+    root: Path
+
+    def stage(self, model: Path, name: str) -> str:
+        """See `Destination.stage`; files are read once, hashed while they are copied, several at a time."""
+        target = self.root / STAGING / name
+
+        def copy(source: Path, part: Path) -> str:
+            (target / part).parent.mkdir(parents=True, exist_ok=True)
+            hasher = hashlib.sha256()
+            with source.open("rb") as reader, (target / part).open("wb") as writer:
+                while block := reader.read(BLOCK):
+                    hasher.update(block)
+                    writer.write(block)
+            return f"sha256:{hasher.hexdigest()}"
+
+        return digest.of_copied(model, copy)
+
+    def discard(self, name: str) -> None:
+        """See `Destination.discard`."""
+        if (self.root / STAGING / name).exists():
+            shutil.rmtree(self.root / STAGING / name)
+
+    def staged(self) -> list[str]:
+        """See `Destination.staged`."""
+        return [path.name for path in (self.root / STAGING).glob("*")]
+
+    def publish(self, name: str, version: int) -> None:
+        """See `Destination.publish`."""
+        if not self.serves(version):
+            (self.root / STAGING / name).rename(self.root / str(version))
+
+    def serves(self, version: int) -> bool:
+        """See `Destination.serves`."""
+        return (self.root / str(version)).is_dir()
+
+    def withdraw(self, version: int, previous: int | None) -> None:
+        """See `Destination.withdraw`; TensorFlow Serving takes the highest number that is there."""
+        self.remove(version)
+
+    def fetch(self, version: int, out: Path) -> None:
+        """See `Destination.fetch`."""
+        shutil.copytree(self.root / str(version), out, dirs_exist_ok=True)
+
+    def versions(self) -> list[int]:
+        """See `Destination.versions`."""
+        found = self.root.iterdir() if self.root.is_dir() else ()
+        return sorted(int(path.name) for path in found if path.name.isdigit() and path.is_dir())
+
+    def remove(self, version: int) -> None:
+        """See `Destination.remove`: out of servers' sight by one rename, then deleted."""
+        if self.serves(version):
+            (self.root / STAGING).mkdir(exist_ok=True)
+            (self.root / str(version)).rename(self.root / STAGING / f"removed-{version}")
+        self.discard(f"removed-{version}")
+
+
+@dataclass(frozen=True)
+class ObjectStore:
+    """A prefix in an object store."""
+
+    uri: str
+    store: Store
+
+    def stage(self, model: Path, name: str) -> str:
+        """See `Destination.stage`; files are hashed while they are sent, several at a time."""
+
+        def send(source: Path, part: Path) -> str:
+            hasher = hashlib.sha256()
+            self.store.put_stream(f"{STAGING}/{name}/{part.as_posix()}", _blocks(source, hasher))
+            return f"sha256:{hasher.hexdigest()}"
+
+        return digest.of_copied(model, send)
+
+    def discard(self, name: str) -> None:
+        """See `Destination.discard`."""
+        self.store.delete(*self.store.keys(f"{STAGING}/{name}"))
+
+    def staged(self) -> list[str]:
+        """See `Destination.staged`."""
+        return sorted({key.split("/")[1] for key in self.store.keys(STAGING)})
+
+    def publish(self, name: str, version: int) -> None:
+        """See `Destination.publish`."""
+        if self.serves(version):
+            return
+        source = f"{STAGING}/{name}"
+        keys = list(self.store.keys(source))
+        late = sorted((key for key in keys if key.rpartition("/")[2] in LAST), reverse=True)
+
+        def copy(key: str) -> None:
+            self.store.copy(key, f"{version}{key.removeprefix(source)}")
+
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(copy, sorted(set(keys) - set(late))))
+        for key in late:
+            copy(key)
+        self.store.put(f"{version}/{PUBLISHED}", name.encode())
+        self.discard(name)
+
+    def serves(self, version: int) -> bool:
+        """See `Destination.serves`."""
+        return self.store.has(f"{version}/{PUBLISHED}")
+
+    def withdraw(self, version: int, previous: int | None) -> None:
+        """See `Destination.withdraw`."""
+        self.remove(version)
+
+    def fetch(self, version: int, out: Path) -> None:
+        """See `Destination.fetch`."""
+        self.store.download(str(version), out)
+        (out / PUBLISHED).unlink(missing_ok=True)
+
+    def versions(self) -> list[int]:
+        """See `Destination.versions`."""
+        names = (key.split("/") for key in self.store.keys(""))
+        return sorted(int(parts[0]) for parts in names if parts[0].isdigit() and parts[1:] == [PUBLISHED])
+
+    def remove(self, version: int) -> None:
+        """See `Destination.remove`: the files that make it loadable first."""
+        keys = sorted(self.store.keys(str(version)), key=lambda key: key.rpartition("/")[2] not in (*LAST, PUBLISHED))
+        for key in keys[:3]:
+            self.store.delete(key)
+        self.store.delete(*keys[3:])
+
+
+def _blocks(path: Path, hasher: hashlib._Hash) -> Iterator[bytes]:
+    with path.open("rb") as reader:
+        while block := reader.read(BLOCK):
+            hasher.update(block)
+            yield block

@@ -1,0 +1,203 @@
+"""Publishing: stage everywhere, append the entry (the commit point), publish everywhere.
+
+Push and rollback go this way, and no other code writes to a destination. Cut off before the entry, nothing has
+happened; cut off after it, whoever comes next publishes (`repair`). Where a destination refuses after the entry, the
+others are undone and a further entry says so: several destinations are all or nothing as far as their systems allow.
+"""
+
+from __future__ import annotations
+
+import uuid
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from sluice.errors import SluiceError
+from sluice.progress import progress
+from sluice.promotion.destinations import base
+from sluice.promotion.ledger import Entry, Kind, Ledger
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from sluice.promotion.destinations.base import Destination
+
+
+class Staged:
+    """A model that lies at every destination, out of sight.
+
+    Attributes:
+        name: under which it lies.
+        digest: of what was copied; the same at every destination.
+        places: the destinations.
+    """
+
+    def __init__(self, name: str, digest: str, places: list[Destination]) -> None:
+        self.name, self.digest, self.places = name, digest, places
+
+    def discard(self) -> None:
+        """Remove it everywhere."""
+        for place in self.places:
+            place.discard(self.name)
+
+
+@contextmanager
+def staged(model: Path, destination: str, champion: Entry | None) -> Iterator[Staged]:
+    """Stage a model at every destination; what is still staged when the block fails is removed.
+
+    Args:
+        model: its folder.
+        destination: one URI, or several separated by white space.
+        champion: the champion that the push rests on; its number leads the staged name (see `retain`).
+
+    Raises:
+        SluiceError: the model changed while it was copied, or a destination cannot take it.
+    """
+    name = f"{champion.number if champion else 0}-{uuid.uuid4().hex}"
+    here = Staged(name, "", [base.at(uri) for uri in base.split(destination)])
+    if not here.places:
+        raise SluiceError("no destination is given", remedy="name one in sluice.yaml: destination")
+    try:
+        digests = set()
+        for place in here.places:
+            progress(f"staging at {place.uri}")
+            digests.add(place.stage(model, name))
+        if len(digests) > 1:
+            raise SluiceError("the model changed while it was copied", where=str(model), remedy="run the push again")
+        here.digest = digests.pop()
+        yield here
+    except BaseException:
+        here.discard()
+        raise
+
+
+def publish(book: Ledger, entry: Entry, *, previous: Entry | None) -> Entry:
+    """Publish what an entry commits to, at all of its destinations or at none.
+
+    Args:
+        book: the ledger.
+        entry: the promotion or rollback.
+        previous: the champion before it.
+
+    Returns:
+        The entry; or, where a destination refused, the one that withdraws it.
+    """
+    done: list[Destination] = []
+    for place in _places(entry):
+        progress(f"publishing version {entry.number} at {place.uri}")
+        try:
+            place.publish(entry.staged, entry.number)
+        except Exception as error:
+            return _withdraw(book, entry, previous, [*done, place], f"{place.uri}: {error}")
+        done.append(place)
+    return entry
+
+
+def repair(book: Ledger, destination: str = "") -> Entry | None:
+    """Bring the destinations to what the ledger says; returns the champion, if any.
+
+    A push that was cut off after its entry is published; a withdrawal that was cut off is carried out.
+
+    Args:
+        book: the ledger.
+        destination: destinations besides those of the champion.
+
+    Raises:
+        SluiceError: a destination does not take it; says what to do.
+    """
+    champion = book.champion()
+    for place in [
+        base.at(uri) for uri in dict.fromkeys(base.split(f"{champion.destination if champion else ''} {destination}"))
+    ]:
+        versions = place.versions()
+        champion = book.champion()  # read after the listing: what is listed and newer was withdrawn
+        for version in versions:
+            if version > (champion.number if champion else 0):
+                progress(f"withdrawing version {version} from {place.uri}")
+                place.withdraw(version, champion.number if champion else None)
+        if (
+            champion
+            and champion.staged
+            and place.uri in base.split(champion.destination)
+            and not place.serves(champion.number)
+        ):
+            progress(f"finishing the push of version {champion.number} at {place.uri}")
+            try:
+                place.publish(champion.staged, champion.number)
+            except Exception as error:
+                raise SluiceError(
+                    f"version {champion.number} is on record, but not published: {error}", where=place.uri,
+                    remedy="when the destination is well again, run again; or roll back: sluice rollback",
+                ) from error  # fmt: skip
+    return champion
+
+
+def retain(book: Ledger, champion: Entry, keep: int) -> None:
+    """Remove what no one needs: old versions, and what pushes that were cut off have left staged.
+
+    A staged name leads with the champion's number that its push rests on. Once there is another champion that push
+    cannot be committed any more, so that what it left can go.
+
+    Args:
+        book: the ledger.
+        champion: the champion.
+        keep: versions to keep; 0: all. The champion and the version served before it are kept always.
+    """
+    before = served_before(book, champion)
+    for place in _places(champion):
+        for name in place.staged():
+            number = name.partition("-")[0]
+            late = number.isdigit() and int(number) < champion.number
+            if name.startswith("removed-") or (late and name not in (champion.staged, before.staged if before else "")):
+                place.discard(name)
+        versions = place.versions()
+        kept = {champion.number, before.number if before else 0, *versions[-keep:]}
+        for version in versions:
+            if keep and version not in kept:
+                progress(f"removing version {version} from {place.uri}")
+                place.remove(version)
+
+
+def served_before(book: Ledger, champion: Entry) -> Entry | None:
+    """The entry whose version was served before the champion, and still can be; a rollback stands for what it restored."""
+    withdrawn = set()
+    for entry in book.entries():
+        if entry.kind is Kind.WITHDRAWN:
+            withdrawn.add(entry.withdraws)
+        served = entry.kind in (Kind.PROMOTED, Kind.ROLLED_BACK) and entry.number not in withdrawn
+        if served and entry.number < champion.number and entry.model != champion.model:
+            return entry
+    return None
+
+
+def _places(entry: Entry) -> list[Destination]:
+    return [base.at(uri) for uri in base.split(entry.destination)]
+
+
+def _withdraw(book: Ledger, entry: Entry, previous: Entry | None, places: list[Destination], why: str) -> Entry:
+    """Put on record that a version is not served after all, and undo its publication, the last destination first.
+
+    Raises:
+        SluiceError: what could not be undone.
+    """
+    served = f"version {previous.number} is served, as before" if previous else "nothing is served, as before"
+    facts: dict[str, Any] = entry.model_dump(include={"use_case", "span", "run", "model", "destination", "facts"})
+    withdrawal = book.append(
+        Kind.WITHDRAWN, **facts, withdraws=entry.number, restores=previous.number if previous else None,
+        reasons=(f"version {entry.number} could not be published: {why}", served),
+    )  # fmt: skip
+    failed = []
+    for place in reversed(places):
+        try:
+            place.withdraw(entry.number, previous.number if previous else None)
+        except Exception as error:
+            failed.append(f"{place.uri}: {error}")
+    for place in _places(entry):
+        try:
+            place.discard(entry.staged)
+        except Exception as error:
+            failed.append(f"{place.uri} (what was staged): {error}")
+    if failed:
+        raise SluiceError(f"version {entry.number} was withdrawn ({why}), and could not be undone at " + "; ".join(failed),
+                          where=book.store.uri, remedy="the next push tries again; until then it may be served there")  # fmt: skip
+    return withdrawal
