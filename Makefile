@@ -46,9 +46,10 @@ bench: setup $(data) ## Measure the line, the data gate and the model gate   [BE
 	@.venv-components/bin/python -m tests.bench.data 2>/dev/null
 	@.venv-components/bin/python -m tests.bench.evaluate 2>/dev/null
 
-faults: setup $(data) ## Plant faults in data and models, and print what the gates say
+faults: setup $(data) ## Plant faults in data, models and pushes, and print what became of them
 	@.venv-components/bin/python -m tests.faults.data 2>/dev/null
 	@.venv-components/bin/python -m tests.faults.model 2>/dev/null
+	@.venv/bin/python -m tests.faults.push 10
 
 images: ## Build both images   [CONTAINER_ENGINE=docker|podman] [BASE_IMAGE=python:3.13-slim] [REGISTRY=localhost/sluice]
 	@for name in light tensorflow; do \

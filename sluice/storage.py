@@ -6,6 +6,7 @@ credentials); transient errors are retried with backoff by the store's client.
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -119,11 +120,12 @@ class Store:
                 yield item["path"]
 
     def delete(self, *keys: str) -> None:
-        """Delete objects."""
+        """Delete objects; one that is not there is no error."""
         import obstore
 
-        if keys:
-            obstore.delete(self._backend, list(keys))
+        for key in keys:
+            with contextlib.suppress(FileNotFoundError):
+                obstore.delete(self._backend, key)
 
     def upload(self, folder: Path, prefix: str) -> None:
         """Write every file of a local folder below a prefix."""

@@ -90,7 +90,10 @@ def push(
                 Kind.PROMOTED, after=champion, staged=here.name, model=here.digest, **record, evidence=evidence,
                 reasons=tuple(_praise(judged)),
             )  # fmt: skip
-    except OutrunError as outrun:
+    except (OutrunError, FileNotFoundError) as error:
+        outrun = OutrunError(book.champion())
+        if not isinstance(error, OutrunError) and book.champion() == champion:
+            raise  # what was staged is gone, and no faster run has swept it
         return refused([f"{outrun.what}; {outrun.remedy}"], judged["model"].subjects["model"])
     entry = publish(book, entry, previous=champion)
     if entry.kind is Kind.PROMOTED:

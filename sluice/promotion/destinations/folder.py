@@ -6,6 +6,7 @@ last, and ``.published`` after them.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import shutil
 from concurrent.futures import ThreadPoolExecutor
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
     from sluice.storage import Store
 
 STAGING, PUBLISHED = ".staging", ".published"
-LAST = ("saved_model.pb", "model.json")
-"""Files without which a server does not take a folder for a version; written last."""
+LAST = ("model.json", "saved_model.pb")
+"""Files without which a server does not take a folder for a version; written last, in this order."""
 BLOCK = 1 << 22
 
 
@@ -50,8 +51,9 @@ class LocalFolder:
 
     def discard(self, name: str) -> None:
         """See `Destination.discard`."""
-        if (self.root / STAGING / name).exists():
-            shutil.rmtree(self.root / STAGING / name)
+        while (folder := self.root / STAGING / name).exists():
+            with contextlib.suppress(FileNotFoundError):  # another run removes it as well
+                shutil.rmtree(folder)
 
     def staged(self) -> list[str]:
         """See `Destination.staged`."""
@@ -59,8 +61,13 @@ class LocalFolder:
 
     def publish(self, name: str, version: int) -> None:
         """See `Destination.publish`."""
-        if not self.serves(version):
+        if self.serves(version):
+            return
+        try:
             (self.root / STAGING / name).rename(self.root / str(version))
+        except OSError:
+            if not self.serves(version):  # another run was faster
+                raise
 
     def serves(self, version: int) -> bool:
         """See `Destination.serves`."""
@@ -116,19 +123,27 @@ class ObjectStore:
         """See `Destination.publish`."""
         if self.serves(version):
             return
-        source = f"{STAGING}/{name}"
+        try:
+            self._publish(f"{STAGING}/{name}", version)
+        except FileNotFoundError:
+            if not self.serves(version):  # another run was faster
+                raise
+        self.store.put(f"{version}/{PUBLISHED}", name.encode())
+        self.discard(name)
+
+    def _publish(self, source: str, version: int) -> None:
         keys = list(self.store.keys(source))
-        late = sorted((key for key in keys if key.rpartition("/")[2] in LAST), reverse=True)
+        late = sorted(key for key in keys if key.rpartition("/")[2] in LAST)
 
         def copy(key: str) -> None:
             self.store.copy(key, f"{version}{key.removeprefix(source)}")
 
+        if not late:
+            raise FileNotFoundError(f"nothing is staged as {source}")
         with ThreadPoolExecutor() as pool:
             list(pool.map(copy, sorted(set(keys) - set(late))))
         for key in late:
             copy(key)
-        self.store.put(f"{version}/{PUBLISHED}", name.encode())
-        self.discard(name)
 
     def serves(self, version: int) -> bool:
         """See `Destination.serves`."""
@@ -149,11 +164,15 @@ class ObjectStore:
         return sorted(int(parts[0]) for parts in names if parts[0].isdigit() and parts[1:] == [PUBLISHED])
 
     def remove(self, version: int) -> None:
-        """See `Destination.remove`: the files that make it loadable first."""
-        keys = sorted(self.store.keys(str(version)), key=lambda key: key.rpartition("/")[2] not in (*LAST, PUBLISHED))
-        for key in keys[:3]:
-            self.store.delete(key)
-        self.store.delete(*keys[3:])
+        """See `Destination.remove`: what makes it loadable goes first, what makes it a version last."""
+        keys = {key.removeprefix(f"{version}/"): key for key in self.store.keys(str(version))}
+        for name in reversed(LAST):
+            if name in keys:
+                self.store.delete(keys.pop(name))
+        mark = keys.pop(PUBLISHED, None)
+        self.store.delete(*keys.values())
+        if mark:
+            self.store.delete(mark)
 
 
 def _blocks(path: Path, hasher: hashlib._Hash) -> Iterator[bytes]:
