@@ -1,6 +1,6 @@
 """Train: a model that carries its own preprocessing."""
 
-from kfp.dsl import HTML, Artifact, Dataset, Input, Model, Output
+from kfp.dsl import HTML, Artifact, Dataset, Input, Metrics, Model, Output
 
 from components.base import tensorflow
 
@@ -16,6 +16,7 @@ def train(
     model: Output[Model],
     golden: Output[Artifact],
     report: Output[HTML],
+    metrics: Output[Metrics],
 ):
     """Train a model and export it with its preprocessing inside.
 
@@ -30,7 +31,8 @@ def train(
     Returns:
         model: A SavedModel (or another flavor's files) that takes raw features by name, and ``model.json``.
         golden: Raw rows with the trained model's own predictions, before export: ``golden.parquet``.
-        report: Learning curves.
+        report: The learning curve.
+        metrics: Steps, losses, and points of the learning curve.
     """
     from sluice.stages import train as stage
 
@@ -44,4 +46,5 @@ def train(
         model=model,
         golden=golden,
         report=report,
+        metrics=metrics,
     )

@@ -71,8 +71,12 @@ def _anchored(use_case: UseCase, folder: Path) -> UseCase:
         return str(Path(folder, uri).resolve()) if not Path(uri).is_absolute() else uri
 
     source = use_case.source.model_copy(update={"uri": absolute(use_case.source.uri)})
+    code, checkpoints = use_case.trainer.code, absolute(use_case.trainer.checkpoints)
+    if code.is_file:
+        code = code.model_copy(update={"module": absolute(code.module)})
+    trainer = use_case.trainer.model_copy(update={"code": code, "checkpoints": checkpoints})
     return use_case.model_copy(update={
-        "source": source, "schema_file": absolute(use_case.schema_file),
+        "source": source, "trainer": trainer, "schema_file": absolute(use_case.schema_file),
         "destination": " ".join(absolute(uri) for uri in use_case.destination.split()), "ledger": absolute(use_case.ledger),
     })  # fmt: skip
 

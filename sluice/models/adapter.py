@@ -43,7 +43,13 @@ def _tensorflow(folder: Path, manifest: ModelManifest) -> Predictor:
     return SavedModelPredictor(folder, manifest)
 
 
-ADAPTERS: dict[str, Callable[[Path, ModelManifest], Predictor]] = {"tensorflow": _tensorflow}
+def _sklearn(folder: Path, manifest: ModelManifest) -> Predictor:
+    from sluice.models.sklearn import SklearnPredictor
+
+    return SklearnPredictor(folder, manifest)
+
+
+ADAPTERS: dict[str, Callable[[Path, ModelManifest], Predictor]] = {"tensorflow": _tensorflow, "sklearn": _sklearn}
 
 
 def load(folder: Path) -> Predictor:

@@ -24,7 +24,10 @@ if TYPE_CHECKING:
     from sluice.gates.verdict import Verdict
 
 GOLDEN_FILE, PREDICTION = "golden.parquet", "prediction"
-SERVERS = {"tensorflow": Path(__file__).with_name("server.py")}
+SERVERS = {
+    "tensorflow": Path(__file__).with_name("server.py"),
+    "sklearn": Path(__file__).with_name("sklearn_server.py"),
+}
 
 
 def probe(*, model: Path, golden: Path, policy: ServicePolicy) -> Verdict:

@@ -7,16 +7,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from sluice.examples.dataset import Examples
 from sluice.gates.model.policy import ModelPolicy
-from sluice.stages.runtime import Artifact, Gate, close, parse, present, stage
+from sluice.stages.runtime import Artifact, Gate, Metrics, close, parse, present, stage
 
 if TYPE_CHECKING:
     from sluice.evaluation.scoring import Scored
-
-
-class Metrics(Artifact, Protocol):
-    """KFP's Metrics artifact."""
-
-    def log_metric(self, metric: str, value: float) -> None: ...  # noqa: D102
 
 
 class ClassificationMetrics(Artifact, Protocol):

@@ -37,6 +37,12 @@ class Artifact(Protocol):
     metadata: dict[str, Any]
 
 
+class Metrics(Artifact, Protocol):
+    """KFP's Metrics artifact."""
+
+    def log_metric(self, metric: str, value: float) -> None: ...  # noqa: D102
+
+
 class Gate(NamedTuple):
     """What a gate tells the graph: the verdict's status, and whether what follows runs (``open`` or ``closed``)."""
 

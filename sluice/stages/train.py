@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sluice import digest
 from sluice.examples.dataset import Examples
 from sluice.promotion.signature import sign_if_asked
-from sluice.stages.runtime import Artifact, parse, present, stage
+from sluice.stages.runtime import Artifact, Metrics, parse, present, stage
 from sluice.training.spec import Label, Trainer
+
+if TYPE_CHECKING:
+    from sluice.training.contract import Curve
+
+POINTS = 10
+"""Points of a learning curve that stand among KFP's metrics, which hold single numbers."""
 
 
 @stage
@@ -24,11 +30,12 @@ def run(
     model: Artifact,
     golden: Artifact,
     report: Artifact,
+    metrics: Metrics,
 ) -> None:
     """Train, export with the preprocessing inside, and keep the trained model's own answers to golden requests."""
     from sluice.training.train import train
 
-    manifest = train(
+    manifest, curve = train(
         transformed=Path(transformed.path),
         preprocessing=Path(preprocessing.path),
         examples=Examples.load(Path(examples.path)),
@@ -41,3 +48,16 @@ def run(
     )
     sign_if_asked(Path(model.path))
     model.metadata.update(framework=manifest.flavor, task=str(manifest.task), digest=digest.of_tree(Path(model.path)))
+    if curve is not None:
+        _log(curve, metrics)
+
+
+def _log(curve: Curve, metrics: Metrics) -> None:
+    """The learning curve as KFP draws it: the last losses, and some points of the way there."""
+    metrics.log_metric("steps", float(curve.kept))
+    lines = {"loss": curve.loss, "validation_loss": curve.validation}
+    for name, values in lines.items():
+        if values:
+            metrics.log_metric(name, values[curve.steps.index(curve.kept)])
+            for index in range(0, len(values), -(-len(values) // POINTS)):
+                metrics.log_metric(f"{name}_step_{curve.steps[index]:06d}", values[index])

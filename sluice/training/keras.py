@@ -1,149 +1,117 @@
-"""Keras models over preprocessed inputs, and a training loop that runs in the graph."""
+"""The trainers on Keras: build a network, run the loop, export it as one SavedModel with its preprocessing."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sluice.errors import SluiceError
-from sluice.features.preprocessing import IDS, NUMBERS, Plan
-from sluice.features.transform import LABEL
+from sluice.features.transform import LABEL, signature
 from sluice.models.manifest import Task
-from sluice.progress import progress
+from sluice.models.tensorflow import OUTPUT
+from sluice.training import devices, loop, warm
+from sluice.training.checkpoints import Checkpoints
+from sluice.training.networks import network
+from sluice.training.weights import by_class
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
+    from pathlib import Path
 
-    from sluice.training.spec import Trainer
-
-CHUNK = 100
-"""Steps that run in the graph before Python looks at the loss."""
+    from sluice.training.contract import Curve, Job
 
 
 @dataclass(frozen=True)
-class Curve:
-    """A learning curve: after so many steps, the mean training loss of the last chunk."""
+class FittedNetwork:
+    """A trained network; see `sluice.training.contract.Fitted`.
 
-    steps: list[int]
-    loss: list[float]
-
-
-def network(plan: Plan, task: Task, classes: int, trainer: Trainer) -> Any:
-    """A `keras.Model` from ``numbers`` and ``ids`` to logits (or the standardised label of a regression).
-
-    ``linear``: one weight a number and a value. ``mlp``: embeddings and hidden layers. ``wide_and_deep``: the sum of
-    both (Cheng et al. 2016).
+    Attributes:
+        network: a `keras.Model` from columns to logits, or to a regression's label in units of `scale`.
+        scale: mean and standard deviation of a regression's label; (0, 1) otherwise.
     """
-    import keras
-    from keras import layers, ops
 
-    units = classes if task is Task.MULTICLASS else 1
-    inputs: dict[str, Any] = {}
-    if plan.numbers:
-        inputs[NUMBERS] = keras.Input((len(plan.numbers),), name=NUMBERS)
-    if plan.ids:
-        inputs[IDS] = keras.Input((len(plan.ids),), dtype="int32", name=IDS)
+    network: Any
+    job: Job
+    scale: tuple[float, float] = (0.0, 1.0)
+    curve: Curve | None = None
+    flavor: str = "tensorflow"
+    libraries: tuple[str, ...] = ("tensorflow-cpu", "tensorflow", "keras", "numpy")
 
-    def embedded(kind: str, sizes: tuple[int, ...]) -> list[Any]:
-        return [
-            layers.Embedding(rows, size, name=f"{kind}_{name}")(inputs[IDS][:, index])
-            for index, (name, rows, size) in enumerate(zip(plan.ids, plan.sizes, sizes, strict=True))
-        ]
+    def predict(self, columns: dict[str, np.ndarray]) -> np.ndarray:
+        """See `sluice.training.contract.Fitted.predict`."""
+        import tensorflow as tf
 
-    outputs = []
-    if trainer.name in ("linear", "wide_and_deep"):
-        parts = embedded("wide", (units,) * len(plan.ids))
-        if plan.numbers:
-            parts.append(layers.Dense(units, name="wide")(inputs[NUMBERS]))
-        outputs += parts
-    if trainer.name in ("mlp", "wide_and_deep"):
-        parts = embedded("deep", plan.embeddings) + ([inputs[NUMBERS]] if plan.numbers else [])
-        hidden = ops.concatenate(parts, axis=1) if len(parts) > 1 else parts[0]
-        for index, width in enumerate(trainer.hidden):
-            hidden = layers.Dense(width, activation="relu", name=f"hidden_{index}")(hidden)
-            if trainer.dropout:
-                hidden = layers.Dropout(trainer.dropout, name=f"dropout_{index}")(hidden)
-        outputs.append(layers.Dense(units, name="deep")(hidden))
-    return keras.Model(inputs, layers.add(outputs) if len(outputs) > 1 else outputs[0], name=trainer.name)
+        given = {name: tf.constant(column) for name, column in columns.items() if name != LABEL}
+        return np.asarray(self._answer(given).numpy(), np.float64)
+
+    def _answer(self, columns: dict[str, Any]) -> Any:
+        import tensorflow as tf
+
+        output = self.network(columns, training=False)
+        if self.job.task is Task.BINARY:
+            return tf.sigmoid(output[:, 0])
+        if self.job.task is Task.MULTICLASS:
+            return tf.nn.softmax(output)
+        return output[:, 0] * self.scale[1] + self.scale[0]
+
+    def export(self, out: Path) -> None:
+        """Write a SavedModel: everything is in the graph."""
+        import tensorflow as tf
+
+        module = tf.Module()
+        module.preprocessing = tf.saved_model.load(str(self.job.preprocessing))
+        module.network = self.network
+        transform = module.preprocessing.signatures["serving_default"]
+
+        def serve(features: dict[str, Any]) -> dict[str, Any]:
+            return {OUTPUT: self._answer(transform(**features))}
+
+        graph = tf.function(serve, input_signature=[signature(self.job.plan.raw)], autograph=False)
+        tf.saved_model.save(module, str(out), signatures={"serving_default": graph})
 
 
-def fit(model: Any, data: dict[str, np.ndarray], task: Task, trainer: Trainer) -> Curve:
-    """Train in place.
-
-    Batches are gathered from the memory-mapped arrays in a seeded order, a chunk of steps at a time; the steps of a
-    chunk run as one graph. Every epoch sees every example once, in another order.
+def train(job: Job) -> FittedNetwork:
+    """Train the network that the trainer names.
 
     Raises:
-        SluiceError: the loss is not a number; says at which step.
+        SluiceError: see `fit`.
+    """
+    return fit(lambda: network(job.plan, job.outputs, job.trainer), job)
+
+
+def fit(build: Callable[[], Any], job: Job) -> FittedNetwork:
+    """Train what `build` makes: a `keras.Model` from columns to logits (or the standardised label of a regression).
+
+    Raises:
+        SluiceError: the loss is not a number, class weights or devices do not fit the task.
     """
     import keras
-    import tensorflow as tf
 
-    optimizer = keras.optimizers.Adam(trainer.learning_rate)
-    optimizer.build(model.trainable_variables)
-    names = list(data)
-    loss_of = _loss(task)
-
-    @tf.function(autograph=False, reduce_retracing=True)  # type: ignore[untyped-decorator]
-    def chunk(*columns: Any) -> Any:
-        def step(index: Any, losses: Any) -> Any:
-            batch = {name: column[index] for name, column in zip(names, columns, strict=True)}
-            label = batch.pop(LABEL)
-            with tf.GradientTape() as tape:
-                loss = loss_of(label, model(batch, training=True))
-            gradients = tape.gradient(loss, model.trainable_variables)
-            optimizer.apply(gradients, model.trainable_variables)
-            return index + 1, losses.write(index, loss)
-
-        steps = tf.shape(columns[0])[0]
-        _, losses = tf.while_loop(
-            lambda index, _: index < steps, step, (0, tf.TensorArray(tf.float32, size=steps)), parallel_iterations=1
-        )
-        return losses.stack()
-
-    rows_held = len(data[LABEL])
-    total = min(trainer.steps, math.ceil(trainer.epochs * rows_held / trainer.batch_size))
-    steps, curve, order = 0, Curve([], []), _order(rows_held, trainer)
-    while steps < total:
-        size = min(CHUNK, total - steps)
-        rows = np.stack([next(order) for _ in range(size)])
-        losses = chunk(*(tf.constant(column[rows]) for column in data.values())).numpy()
-        if not np.isfinite(losses).all():
-            at = steps + int(np.argmax(~np.isfinite(losses))) + 1
-            raise SluiceError(f"the loss is not a number at step {at}", where="trainer",
-                              remedy="lower trainer.learning_rate, or look for extreme values in the data report")  # fmt: skip
-        steps += size
-        curve.steps.append(steps)
-        curve.loss.append(float(losses.mean()))
-        progress(f"step {steps:,} of {total:,}, loss {curve.loss[-1]:.4f}")
-    return curve
+    trainer, where = job.trainer, job.devices
+    columns, scale = _standardised(job)
+    kind = devices.precision(trainer.precision, where)
+    with where.scope(), devices.policy(kind):
+        model = build()
+        warm.start(model, job)
+        optimizer = keras.optimizers.Adam(trainer.learning_rate)
+        if kind == "mixed_float16":
+            optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+        optimizer.build(model.trainable_variables)
+    loss = loop.loss_of(job.task, by_class(trainer.class_weights, job.classes, columns[LABEL]))
+    checkpoints = Checkpoints(trainer.checkpoints, job.key, trainer.checkpoint_steps, where.worker == 0)
+    with where.scope():
+        curve = loop.fit(loop.Learner(model, optimizer, loss, where), columns, trainer, checkpoints)
+    if kind != "float32" or where.strategy:  # what is exported is plain: one device, float32
+        trained, model = model, build()
+        model.set_weights(trained.get_weights())
+    return FittedNetwork(model, job, scale, curve)
 
 
-def _order(rows: int, trainer: Trainer) -> Iterator[np.ndarray]:
-    """Indices of the next batch, shape [batch]; a seeded permutation an epoch, epochs joined."""
-    random = np.random.default_rng(trainer.seed)
-    left = np.empty(0, np.int64)
-    size = min(trainer.batch_size, rows)
-    while True:
-        while len(left) < size:
-            left = np.concatenate([left, random.permutation(rows)])
-        yield left[:size]
-        left = left[size:]
-
-
-def _loss(task: Task) -> Any:
-    import tensorflow as tf
-
-    def binary(label: Any, output: Any) -> Any:
-        return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(label, output[:, 0]))
-
-    def several(label: Any, output: Any) -> Any:
-        return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(tf.cast(label, tf.int32), output))
-
-    def squared(label: Any, output: Any) -> Any:
-        return tf.reduce_mean(tf.square(label - output[:, 0]))
-
-    return {Task.BINARY: binary, Task.MULTICLASS: several, Task.REGRESSION: squared}[task]
+def _standardised(job: Job) -> tuple[dict[str, np.ndarray], tuple[float, float]]:
+    """Columns with a regression's label standardised, and its mean and standard deviation; else (0, 1)."""
+    if job.task is not Task.REGRESSION:
+        return job.columns, (0.0, 1.0)
+    label = job.columns[LABEL]
+    mean, deviation = float(label.mean()), float(label.std()) or 1.0
+    return {**job.columns, LABEL: (label - mean) / deviation}, (mean, deviation)

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from sluice.config.base import Strict
+from sluice.modules import Code
+
+LOOP = (
+    "steps", "epochs", "batch_size", "learning_rate", "hidden", "dropout", "validation", "patience", "precision",
+    "checkpoints", "warm_start",
+)  # fmt: skip
+"""Options that only a training loop of steps can follow."""
 
 
 class Label(Strict):
@@ -33,17 +40,36 @@ class Trainer(Strict):
     """What is trained, and how.
 
     Attributes:
-        name: ``wide_and_deep``, ``mlp`` or ``linear`` (Keras on TensorFlow).
+        name: ``wide_and_deep``, ``mlp`` or ``linear`` (Keras on TensorFlow), ``sklearn`` (an estimator of scikit-learn),
+            or ``own`` (what `code` builds or fits).
+        code: the user's own module for ``own``: it has ``build(inputs, hyperparameters)`` or
+            ``fit(data, hyperparameters)``.
+        estimator: for ``sklearn``, a class by its dotted name, e.g. ``sklearn.linear_model.LogisticRegression``; empty:
+            gradient boosting over histograms.
+        hyperparameters: of the estimator, or of the user's own code, which read them as they like.
         steps: optimizer steps, at most.
         epochs: passes over the train split, at most: on little data, steps end here.
-        batch_size: examples a step.
+        batch_size: examples a step; of all workers together.
         learning_rate: of Adam.
         hidden: units of the hidden layers of ``wide_and_deep`` and ``mlp``.
         dropout: fraction dropped after each hidden layer.
         seed: of initial weights and of the order of examples.
+        class_weights: ``off``, ``balanced`` (every class weighs the same in sum) or a weight by class.
+        validation: fraction of the train split that is held back to see the loss on (every so many-th row).
+        patience: stop after so many checks (one every 100 steps) that did not better the loss on the rows held back, and
+            keep the best weights; 0: train to the end.
+        precision: of the arithmetic: ``float32``, ``mixed_bfloat16``, ``mixed_float16``, or ``auto`` (what the GPU is
+            fast in; float32 without one). The export always is float32.
+        checkpoints: URI of a folder where a training that is killed leaves off, and from which the same training goes
+            on; empty: it begins anew.
+        checkpoint_steps: steps between checkpoints, in hundreds.
+        warm_start: begin with the champion's weights where they fit.
     """
 
-    name: Literal["wide_and_deep", "mlp", "linear"] = "wide_and_deep"
+    name: Literal["wide_and_deep", "mlp", "linear", "sklearn", "own"] = "wide_and_deep"
+    code: Code = Code()
+    estimator: str = ""
+    hyperparameters: dict[str, Any] = Field(default_factory=dict)
     steps: int = Field(default=2000, ge=1)
     epochs: float = Field(default=10.0, gt=0)
     batch_size: int = Field(default=256, ge=1)
@@ -51,3 +77,34 @@ class Trainer(Strict):
     hidden: list[int] = Field(default=[64, 32])
     dropout: float = Field(default=0.0, ge=0, lt=1)
     seed: int = 0
+    class_weights: Literal["off", "balanced"] | dict[str, float] = "off"
+    validation: float = Field(default=0.0, ge=0, le=0.5)
+    patience: int = Field(default=0, ge=0)
+    precision: Literal["float32", "auto", "mixed_bfloat16", "mixed_float16"] = "float32"
+    checkpoints: str = ""
+    checkpoint_steps: int = Field(default=500, ge=100)
+    warm_start: bool = False
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if (self.name == "own") != bool(self.code.module):
+            raise ValueError("`code` and the name `own` go together: set both, or neither")
+        if self.patience and not self.validation:
+            raise ValueError("patience needs rows held back: set validation, e.g. to 0.1")
+        if self.name != "sklearn" and self.estimator:
+            raise ValueError("estimator goes with the name `sklearn`")
+        if self.name == "sklearn":
+            self.no_loop("sklearn")
+        elif self.name != "own" and self.hyperparameters:
+            raise ValueError(f"{self.name} has no hyperparameters: its options are keys of trainer")
+        return self
+
+    def no_loop(self, name: str) -> None:
+        """Refuse options of the training loop, which would be without effect.
+
+        Raises:
+            ValueError: one is set.
+        """
+        defaults = {key: Trainer.model_fields[key].get_default(call_default_factory=True) for key in LOOP}
+        if told := [key for key, default in defaults.items() if getattr(self, key) != default]:
+            raise ValueError(f"{name} does not go by steps: take out {', '.join(told)}")

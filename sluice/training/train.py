@@ -13,28 +13,37 @@ from sluice import digest
 from sluice.errors import SluiceError
 from sluice.features.preprocessing import IDS, NUMBERS, Plan
 from sluice.features.raw import arrays
-from sluice.features.transform import FACTS_FILE, LABEL, TRAIN, signature
+from sluice.features.transform import FACTS_FILE, LABEL, TRAIN
 from sluice.models.manifest import ModelManifest, Task
 from sluice.progress import progress
-from sluice.training import keras as keras_trainer
+from sluice.training import devices, warm, warmup
+from sluice.training.checkpoints import Checkpoints
+from sluice.training.contract import Job
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     import pyarrow as pa
 
     from sluice.examples.dataset import Examples
+    from sluice.training.contract import Curve, Fitted
+    from sluice.training.devices import Devices
     from sluice.training.spec import Label, Trainer
 
 GOLDEN_FILE, GOLDEN_ROWS = "golden.parquet", 200
+LOOKED_AT = 20_000
+"""Raw rows by which a warm start learns how the champion numbered values."""
 PREDICTION = "prediction"
 EVAL = "eval"
+PLACES: dict[str, Any] = {"code": {"module"}, "checkpoints": True, "checkpoint_steps": True}
+"""Parts of the trainer that say where things are, and decide no weight."""
 
 
 def train(
     *, transformed: Path, preprocessing: Path, examples: Examples, trainer: Trainer, label: Label, model_out: Path,
     golden_out: Path, report_out: Path, champion: Path | None = None,
-) -> ModelManifest:  # fmt: skip
+) -> tuple[ModelManifest, Curve | None]:  # fmt: skip
     """Train on transformed examples.
 
     Args:
@@ -43,10 +52,14 @@ def train(
         examples: the raw examples, of which golden requests are drawn.
         trainer: what is trained, and how.
         label: what is to be predicted.
-        model_out: folder for the model artifact: a SavedModel that takes raw features, and ``model.json``.
+        model_out: folder for the model artifact, which takes raw features, and ``model.json``. Of several workers
+            only the first writes.
         golden_out: folder for ``golden.parquet``: raw rows with the trained model's own predictions.
         report_out: HTML file of the learning curve.
         champion: folder of the champion's model.
+
+    Returns:
+        The model's manifest, and its learning curve if it has one.
 
     Raises:
         SluiceError: the loss is not a number, or the transformed examples are of other examples.
@@ -56,33 +69,74 @@ def train(
 
     from sluice.report.training import write
 
+    where = devices.find()
     keras.utils.set_random_seed(trainer.seed)
     tf.config.experimental.enable_op_determinism()
     facts = json.loads((transformed / FACTS_FILE).read_text())
     if facts["examples"] != examples.manifest.digest:
         raise SluiceError("the transformed examples were made of other examples", where=str(transformed),
                           remedy="run transform on the examples given here")  # fmt: skip
-    plan, task = Plan.load(preprocessing), Task(facts["task"])
-    data = _columns(transformed / TRAIN)
-    scale = _scale(data, task)
-    network = keras_trainer.network(plan, task, len(facts["classes"]), trainer)
-    curve = keras_trainer.fit(network, data, task, trainer)
+    job = _job(facts, transformed, preprocessing, examples, trainer, champion, where)
+    fitted = TRAINERS[trainer.name](job)
+    manifest = _manifest(fitted, job, facts, examples, label)
+    if job.devices.worker == 0:
+        progress("exporting")
+        model_out.mkdir(parents=True, exist_ok=True)
+        golden = rows_of(examples, EVAL, list(job.plan.raw), GOLDEN_ROWS)
+        raw = arrays(golden, job.plan.raw)
+        fitted.export(model_out)
+        if fitted.flavor == "tensorflow":
+            warmup.write(model_out, label.column, raw)
+        manifest.save(model_out)
+        _save_golden(golden, fitted.predict(_transformed(preprocessing, raw)), golden_out)
+        write(report_out, manifest, fitted.curve)
+        Checkpoints(trainer.checkpoints, job.key, trainer.checkpoint_steps).clear()
+    return manifest, fitted.curve
 
-    progress("exporting")
-    served = _served(tf.saved_model.load(str(preprocessing)), network, task, scale)
-    serve = tf.function(served, input_signature=[signature(plan.raw)], autograph=False)
-    _export(serve, network, preprocessing, model_out)
-    manifest = ModelManifest(
-        flavor="tensorflow", task=task, label=label.column, classes=facts["classes"], features=plan.raw,
-        training={**trainer.model_dump(mode="json"), "examples": facts["examples"], "spans": examples.manifest.spans,
-                  "rows": facts["splits"][TRAIN], "preprocessing": digest.of_tree(preprocessing),
-                  "loss": round(curve.loss[-1], 6)},
-        libraries=_libraries("tensorflow-cpu", "tensorflow", "keras", "numpy"),
+
+def _keras(job: Job) -> Fitted:
+    from sluice.training import keras
+
+    return keras.train(job)
+
+
+def _sklearn(job: Job) -> Fitted:
+    from sluice.training import sklearn
+
+    return sklearn.train(job)
+
+
+def _own(job: Job) -> Fitted:
+    from sluice.training import own
+
+    return own.train(job)
+
+
+TRAINERS: dict[str, Callable[[Job], Fitted]] = {
+    "wide_and_deep": _keras, "mlp": _keras, "linear": _keras, "sklearn": _sklearn, "own": _own,
+}  # fmt: skip
+
+
+def _job(
+    facts: dict[str, Any], transformed: Path, preprocessing: Path, examples: Examples, trainer: Trainer,
+    champion: Path | None, where: Devices,
+) -> Job:  # fmt: skip
+    plan, taken = Plan.load(preprocessing), champion if trainer.warm_start else None
+    if trainer.warm_start and taken is None:
+        progress("no warm start: there is no champion")
+    made_of = {
+        "examples": facts["examples"], "preprocessing": digest.of_tree(preprocessing),
+        "trainer": trainer.model_dump(mode="json", exclude=PLACES), "libraries": _libraries("tensorflow-cpu", "tensorflow", "keras"),
+        "champion": digest.of_tree(taken) if taken else "",
+    }  # fmt: skip
+    if not trainer.code.sha256:
+        made_of["module"] = trainer.code.module
+    return Job(
+        plan=plan, task=Task(facts["task"]), classes=facts["classes"], columns=_columns(transformed / TRAIN), trainer=trainer,
+        key=digest.of_json(made_of), preprocessing=preprocessing, champion=taken,
+        examples=arrays(rows_of(examples, TRAIN, list(plan.raw), LOOKED_AT), plan.raw) if taken else {},
+        devices=where,
     )  # fmt: skip
-    manifest.save(model_out)
-    _golden(examples, manifest, served, golden_out)
-    write(report_out, manifest, curve)
-    return manifest
 
 
 def _columns(folder: Path) -> dict[str, np.ndarray]:
@@ -91,57 +145,47 @@ def _columns(folder: Path) -> dict[str, np.ndarray]:
     return {file.stem: np.load(file, mmap_mode="r") for file in files if file.exists()}
 
 
-def _scale(data: dict[str, np.ndarray], task: Task) -> tuple[float, float]:
-    """Mean and standard deviation of a regression's label, which is trained standardised; (0, 1) otherwise."""
-    if task is not Task.REGRESSION:
-        return 0.0, 1.0
-    mean, deviation = float(data[LABEL].mean()), float(data[LABEL].std()) or 1.0
-    data[LABEL] = (data[LABEL] - mean) / deviation
-    return mean, deviation
+def _manifest(fitted: Fitted, job: Job, facts: dict[str, Any], examples: Examples, label: Label) -> ModelManifest:
+    training = {
+        **job.trainer.model_dump(mode="json", exclude=PLACES), "examples": facts["examples"], "spans": examples.manifest.spans,
+        "rows": facts["splits"][TRAIN], "preprocessing": digest.of_tree(job.preprocessing), warm.INPUTS: warm.inputs(job),
+    }  # fmt: skip
+    if fitted.curve and fitted.curve.loss:
+        training["loss"] = round(fitted.curve.loss[-1], 6)
+    return ModelManifest(
+        flavor=fitted.flavor, task=job.task, label=label.column, classes=job.classes, features=job.plan.raw,
+        training=training, libraries=_libraries(*fitted.libraries),
+    )  # fmt: skip
 
 
-def _served(preprocessing: Any, network: Any, task: Task, scale: tuple[float, float]) -> Any:
-    """From raw features to predictions, as `Predictor.predict` defines them; keeps the preprocessing alive."""
+def rows_of(examples: Examples, split: str, columns: Sequence[str], count: int) -> pa.Table:
+    """At most so many rows of a split, evenly spread, in order; memory is bounded by the batch."""
+    import pyarrow as pa
+
+    total = examples.manifest.splits[split].rows if split in examples.manifest.splits else 0
+    wanted, start, parts = np.unique(np.linspace(0, max(total - 1, 0), count).astype(np.int64)), 0, []
+    for batch in examples.batches(split, columns):
+        here = wanted[(wanted >= start) & (wanted < start + batch.num_rows)] - start
+        parts.append(pa.Table.from_batches([batch]).take(pa.array(here)))
+        start += batch.num_rows
+    return pa.concat_tables(parts)
+
+
+def _transformed(preprocessing: Path, raw: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     import tensorflow as tf
 
-    transform = preprocessing.signatures["serving_default"]
-
-    def serve(features: dict[str, Any]) -> dict[str, Any]:
-        output = network(transform(**features), training=False)
-        if task is Task.BINARY:
-            return {PREDICTION: tf.sigmoid(output[:, 0])}
-        if task is Task.MULTICLASS:
-            return {PREDICTION: tf.nn.softmax(output)}
-        return {PREDICTION: output[:, 0] * scale[1] + scale[0]}
-
-    serve.preprocessing = preprocessing  # type: ignore[attr-defined]
-    return serve
+    made = tf.saved_model.load(str(preprocessing))
+    tensors = made.signatures["serving_default"](**{name: tf.constant(column) for name, column in raw.items()})
+    return {name: tensor.numpy() for name, tensor in tensors.items()}
 
 
-def _export(serve: Any, network: Any, preprocessing: Path, out: Path) -> None:
-    """Write a SavedModel that needs none of our code: everything is in the graph."""
-    import tensorflow as tf
-
-    module = tf.Module()
-    module.preprocessing = serve.python_function.preprocessing
-    module.network = network
-    out.mkdir(parents=True, exist_ok=True)
-    tf.saved_model.save(module, str(out), signatures={"serving_default": serve})
-
-
-def _golden(examples: Examples, manifest: ModelManifest, served: Any, out: Path) -> None:
-    """Raw rows of the evaluation split, evenly spread, with the answers of the model in memory (not of its export)."""
+def _save_golden(rows: pa.Table, answers: np.ndarray, out: Path) -> None:
+    """Raw rows with the answers of the model in memory (not of its export)."""
     import pyarrow as pa
     import pyarrow.parquet as pq
-    import tensorflow as tf
 
-    table: pa.Table = examples.table(EVAL, list(manifest.features))
-    rows = np.unique(np.linspace(0, table.num_rows - 1, GOLDEN_ROWS).astype(np.int64))
-    table = table.take(pa.array(rows))
-    raw = {name: tf.constant(column) for name, column in arrays(table, manifest.features).items()}
-    answers = served(raw)[PREDICTION].numpy().astype(np.float64)
     out.mkdir(parents=True, exist_ok=True)
-    pq.write_table(table.append_column(PREDICTION, pa.array(answers.tolist())), out / GOLDEN_FILE)
+    pq.write_table(rows.append_column(PREDICTION, pa.array(answers.tolist())), out / GOLDEN_FILE)
 
 
 def _libraries(*names: str) -> dict[str, str]:

@@ -1,0 +1,90 @@
+"""Warm start: begin with the champion's weights where they fit."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sluice.features.preprocessing import IDS
+from sluice.models.manifest import ModelManifest
+from sluice.progress import progress
+
+if TYPE_CHECKING:
+    from sluice.training.contract import Job
+
+INPUTS = "inputs"
+"""Key of `ModelManifest.training` that names a model's columns."""
+EMBEDDING = re.compile(r"(?:wide|deep)_(.+)/embeddings")
+
+
+def start(network: Any, job: Job) -> None:
+    """Put the champion's weights into a network, in place; says what was taken, or why nothing was.
+
+    Weights are matched by layer and shape. Ids follow frequencies and so change from one training to the next: rows of
+    an embedding are matched by the values that they stand for, as both preprocessings number them.
+    """
+    import tensorflow as tf
+
+    if job.champion is None:
+        return
+    manifest = ModelManifest.load(job.champion)
+    if reason := _unlike(manifest, job):
+        progress(f"no warm start: {reason}")
+        return
+    champion = tf.saved_model.load(str(job.champion))
+    held = {v.name.removesuffix(":0"): v for v in champion.signatures["serving_default"].variables}
+    renumbered = _renumbered(champion.preprocessing, job)
+    taken = 0
+    for variable in network.trainable_variables:
+        old = held.get(variable.path)
+        if old is None:
+            continue
+        column = EMBEDDING.fullmatch(variable.path)
+        if column and column[1] in renumbered and old.shape[1:] == variable.shape[1:]:
+            now, then = renumbered[column[1]]
+            rows = np.array(variable.numpy())
+            rows[now] = old.numpy()[then]
+            variable.assign(rows)
+        elif old.shape == tuple(variable.shape):
+            variable.assign(old.numpy())
+        else:
+            continue
+        taken += 1
+    progress(f"warm start: {taken} of {len(network.trainable_variables)} weights are the champion's")
+
+
+def _unlike(manifest: ModelManifest, job: Job) -> str:
+    """Why a champion's weights mean something else here; empty where they do not."""
+    if manifest.flavor != "tensorflow":
+        return f"the champion is of the flavor {manifest.flavor}"
+    if (manifest.task, manifest.classes) != (job.task, job.classes):
+        return "the champion has another task or other classes"
+    if manifest.training.get("name") != job.trainer.name:
+        return f"the champion's trainer is {manifest.training.get('name')}"
+    if manifest.training.get(INPUTS) != inputs(job):
+        return "the champion has other inputs"
+    return ""
+
+
+def inputs(job: Job) -> dict[str, list[str]]:
+    """Names of the columns, as they stand in ``model.json``."""
+    return {"numbers": list(job.plan.numbers), "ids": list(job.plan.ids)}
+
+
+def _renumbered(champion: Any, job: Job) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """For each column of ids: ids here, and those that the champion gives to the same raw rows."""
+    import tensorflow as tf
+
+    if not job.plan.ids:
+        return {}
+    raw = {name: tf.constant(column) for name, column in job.examples.items()}
+    ours = tf.saved_model.load(str(job.preprocessing))
+    now, then = (made.signatures["serving_default"](**raw)[IDS].numpy() for made in (ours, champion))
+    pairs = {}
+    for index, name in enumerate(job.plan.ids):
+        both, counts = np.unique(np.stack([now[:, index], then[:, index]]), axis=1, return_counts=True)
+        both = both[:, np.argsort(counts, kind="stable")]  # of several, the most frequent comes last and stays
+        pairs[name] = (both[0], both[1])
+    return pairs

@@ -1,0 +1,34 @@
+"""The trainer as configured: what does not go together is told before anything runs."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from sluice.training.spec import Trainer
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"name": "own"}, "`code` and the name `own` go together"),
+        ({"code": "mine"}, "`code` and the name `own` go together"),
+        ({"name": "own", "code": "mine.py"}, "needs its sha256"),
+        ({"patience": 3}, "patience needs rows held back"),
+        ({"estimator": "sklearn.svm.SVC"}, "estimator goes with the name `sklearn`"),
+        (
+            {"name": "sklearn", "steps": 10, "warm_start": True},
+            "sklearn does not go by steps: take out steps, warm_start",
+        ),
+        ({"hyperparameters": {"depth": 3}}, "wide_and_deep has no hyperparameters"),
+    ],
+)
+def test_what_does_not_go_together(given: dict[str, object], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        Trainer.model_validate(given)
+
+
+def test_a_dumped_trainer_is_the_same_again() -> None:
+    for given in ({"name": "sklearn", "class_weights": {"1": 2.0}}, {"name": "own", "code": {"module": "mine"}}):
+        trainer = Trainer.model_validate(given)
+        assert Trainer.model_validate(trainer.model_dump(mode="json")) == trainer
