@@ -73,8 +73,8 @@ class Checkpoints:
         """Write a checkpoint whole, then remove those before it."""
         stream = io.BytesIO()
         packed = np.frombuffer(json.dumps({**state, "step": step}).encode(), np.uint8)
-        named: dict[str, Any] = {str(index): array for index, array in enumerate(arrays)}
-        np.savez(stream, **named, **{STATE: packed})
+        named: dict[str, Any] = {STATE: packed, **{str(index): array for index, array in enumerate(arrays)}}
+        np.savez(stream, **named)
         old = self._keys()
         new = f"{self._folder}/step-{step:09d}.npz"
         self._store.put(new, stream.getvalue())

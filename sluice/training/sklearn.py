@@ -67,14 +67,15 @@ def fit(estimator: Any, job: Job) -> FittedEstimator:
     from sklearn.utils._param_validation import InvalidParameterError
 
     classes = job.task is not Task.REGRESSION
+    name = type(getattr(estimator, "steps", [("", estimator)])[-1][1]).__name__  # of a pipeline, its last step
     if not (is_classifier(estimator) if classes else is_regressor(estimator)):
-        raise SluiceError(f"{type(estimator).__name__} is no {'classifier' if classes else 'regressor'}, and the task is {job.task}",
+        raise SluiceError(f"{name} is no {'classifier' if classes else 'regressor'}, and the task is {job.task}",
                           where="trainer", remedy="choose another estimator, or set label.task")  # fmt: skip
     if classes and not hasattr(estimator, "predict_proba"):
-        raise SluiceError(f"{type(estimator).__name__} gives no probabilities", where="trainer",
+        raise SluiceError(f"{name} gives no probabilities", where="trainer",
                           remedy="wrap it in sklearn.calibration.CalibratedClassifierCV, or choose another")  # fmt: skip
     label = job.columns[LABEL]
-    progress(f"fitting {type(estimator).__name__} to {len(label):,} rows")
+    progress(f"fitting {name} to {len(label):,} rows")
     try:
         with threads(len(label)):
             estimator.fit(
@@ -83,7 +84,7 @@ def fit(estimator: Any, job: Job) -> FittedEstimator:
                 **_weights(estimator, job),
             )
     except (InvalidParameterError, ValueError, TypeError) as error:
-        raise SluiceError(f"{type(estimator).__name__}: {error}", where="trainer",
+        raise SluiceError(f"{name}: {error}", where="trainer",
                           remedy="change trainer.hyperparameters, or choose another estimator") from error  # fmt: skip
     return FittedEstimator(estimator, job)
 

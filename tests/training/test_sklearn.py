@@ -44,7 +44,7 @@ def test_the_export_is_blessed_by_the_probe(examples: Examples, tmp_path: Path) 
 @pytest.mark.parametrize("estimator", ["", FOREST, "sklearn.neighbors.KNeighborsClassifier"])
 def test_it_learns_and_does_so_again(examples: Examples, tmp_path: Path, estimator: str) -> None:
     folders = [trained(tmp_path / name, examples, estimator=estimator) for name in ("one", "two")]
-    assert digest.of_tree(folders[0] / "model") == digest.of_tree(folders[1] / "model")
+    assert len({digest.of_file(folder / "model" / "estimator.skops") for folder in folders}) == 1
     held = examples.table("eval")
     prediction = adapter.load(folders[0] / "model").predict(held)
     assert ((prediction > 0.5) == np.array(held["label"].to_pylist())).mean() > 0.8
