@@ -20,6 +20,8 @@ import yaml
 from sluice.errors import SluiceError
 
 IMAGE = re.compile(r"^(?:[^/]+/)*sluice/(?P<name>[a-z-]+):(?P<tag>[^@]+)$")
+IMAGE_VARIABLE = "SLUICE_IMAGE"
+"""Tells a step which image it runs in: no container knows its own name and digest."""
 
 
 @dataclass(frozen=True)
@@ -131,6 +133,7 @@ def _write(component: Any, target: Path, images: Images) -> Path:
     for executor in documents[0]["deploymentSpec"]["executors"].values():
         container = executor["container"]
         container["image"] = images.complete(container["image"])
+        container["env"] = [*container.get("env", []), {"name": IMAGE_VARIABLE, "value": container["image"]}]
     header = "\n".join(line for line in text.splitlines() if line.startswith("#"))
     body = yaml.safe_dump_all(documents, sort_keys=True, width=10_000, allow_unicode=True)
     partial = target.with_suffix(".partial")

@@ -67,6 +67,16 @@ def test_registry_tag_and_digest(tmp_path: Path) -> None:
     assert found == {"registry.example/team/light@sha256:abc", "registry.example/team/tensorflow:1.2"}
 
 
+def test_every_step_is_told_the_image_it_runs_in(tmp_path: Path) -> None:
+    compile_file(
+        ROOT / "pipelines" / "training.py", tmp_path, Images("registry.example/team", digests={"light": "sha256:abc"})
+    )
+    spec = yaml.safe_load((tmp_path / "training.yaml").read_text())
+    for executor in spec["deploymentSpec"]["executors"].values():
+        container = executor["container"]
+        assert {"name": "SLUICE_IMAGE", "value": container["image"]} in container["env"]
+
+
 def test_a_file_without_a_pipeline(tmp_path: Path) -> None:
     (tmp_path / "empty.py").write_text("x = 1\n")
     with pytest.raises(SluiceError, match="no component and no pipeline"):
