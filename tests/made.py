@@ -30,7 +30,9 @@ def examples(folder: Path, table: pa.Table, every: int = 5) -> Examples:
     return Examples.load(folder)
 
 
-def trained(folder: Path, made: Examples, features: Any, label: Any, trainer: Any) -> Path:
+def trained(
+    folder: Path, made: Examples, features: Any, label: Any, trainer: Any, champion: Path | None = None
+) -> Path:
     """Validate, transform and train; returns the folder that holds statistics, schema, model, golden, ..."""
     from sluice.features.transform import transform
     from sluice.gates.data.policy import DataPolicy
@@ -48,5 +50,6 @@ def trained(folder: Path, made: Examples, features: Any, label: Any, trainer: An
     train(
         transformed=folder / "transformed", preprocessing=folder / "preprocessing", examples=made, trainer=trainer,
         label=label, model_out=folder / "model", golden_out=folder / "golden", report_out=folder / "train.html",
+        champion=champion,
     )  # fmt: skip
     return folder

@@ -1,15 +1,11 @@
-"""Training: every task, the export alone in a plain process, the same weights for the same inputs, errors in words."""
+"""Training: every task, the same weights for the same inputs, errors in words."""
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from sluice.errors import SluiceError
@@ -43,40 +39,6 @@ def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     return request.param, made.trained(
         folder, examples, FEATURES, Label(column="label"), Trainer(steps=300, batch_size=64)
     )
-
-
-PLAIN = """
-import json, sys
-import tensorflow as tf
-serve = tf.saved_model.load(sys.argv[1]).signatures["serving_default"]
-rows = json.load(sys.stdin)
-kinds = {n: s.dtype for n, s in serve.structured_input_signature[1].items()}
-(out,) = serve(**{n: tf.constant(v, kinds[n]) for n, v in rows.items()}).values()
-assert not any(m.split(".")[0] in ("sluice", "keras") and m.startswith("sluice") for m in sys.modules)
-print(json.dumps(out.numpy().tolist()))
-"""
-
-
-def test_the_export_alone_predicts_what_training_predicted(trained: tuple[str, Path], tmp_path: Path) -> None:
-    from sluice.features.raw import arrays
-    from sluice.models.manifest import ModelManifest, RawType
-
-    _, folder = trained
-    manifest = ModelManifest.load(folder / "model")
-    golden = pq.read_table(folder / "golden" / "golden.parquet")
-    rows = {
-        n: [v.decode() for v in a] if manifest.features[n] is RawType.STRING else a.tolist()
-        for n, a in arrays(golden, manifest.features).items()
-    }
-    done = subprocess.run(
-        [sys.executable, "-c", PLAIN, str(folder / "model")],
-        input=json.dumps(rows),
-        capture_output=True,
-        text=True,
-        check=True,
-        cwd=tmp_path,
-    )
-    np.testing.assert_allclose(json.loads(done.stdout), golden["prediction"].to_pylist(), atol=1e-5, rtol=1e-5)
 
 
 def test_the_model_learned(trained: tuple[str, Path]) -> None:

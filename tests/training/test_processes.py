@@ -1,0 +1,101 @@
+"""Trainings in processes of their own: killed and begun again, and several that train one model."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from sluice import digest
+from sluice.training.spec import Label, Trainer
+from tests import made
+from tests.training.test_train import FEATURES, table
+
+pytestmark = pytest.mark.tf
+
+TRAINER = {
+    "name": "mlp", "steps": 500, "epochs": 100, "batch_size": 63, "dropout": 0.2, "validation": 0.2, "patience": 3,
+    "checkpoint_steps": 100,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("prepared")
+    examples = made.examples(folder / "examples", table())
+    return made.trained(folder, examples, FEATURES, Label(column="label"), Trainer(name="linear", steps=1))
+
+
+def start(
+    prepared: Path, out: Path, trainer: dict[str, object], *more: str, **environment: str
+) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.training.process", prepared, out, json.dumps(trainer), *more],
+        stderr=subprocess.PIPE, text=True, env={**os.environ, **environment},
+    )  # fmt: skip
+
+
+def ended(process: subprocess.Popen[str]) -> str:
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 0, said
+    return said
+
+
+def test_a_training_that_is_killed_goes_on_to_the_same_weights(prepared: Path, tmp_path: Path) -> None:
+    whole = start(prepared, tmp_path / "whole", TRAINER)
+    kept = {**TRAINER, "checkpoints": str(tmp_path / "checkpoints")}
+    killed = start(prepared, tmp_path / "killed", kept, "step 300")
+    _, said = killed.communicate(timeout=120)
+    assert killed.returncode == -signal.SIGKILL, said
+    assert not (tmp_path / "killed" / "model" / "model.json").exists()
+    (checkpoint,) = (tmp_path / "checkpoints").rglob("*.npz")
+    assert checkpoint.name == "step-000000200.npz"
+    again = ended(start(prepared, tmp_path / "again", kept))
+    assert "going on from the checkpoint at step 200" in again
+    assert "step 100 of" not in again
+    ended(whole)
+    for same in ("model/variables", "golden"):
+        assert digest.of_tree(tmp_path / "again" / same) == digest.of_tree(tmp_path / "whole" / same)
+    assert (tmp_path / "again/model/model.json").read_text() == (tmp_path / "whole/model/model.json").read_text()
+    assert not list((tmp_path / "checkpoints").rglob("*.npz"))
+
+
+def test_two_workers_train_the_model_of_one(prepared: Path, tmp_path: Path) -> None:
+    from sluice.examples.dataset import Examples
+    from sluice.training.train import train
+
+    trainer = {"name": "wide_and_deep", "steps": 150, "epochs": 100, "batch_size": 63}
+    hosts = [f"localhost:{port}" for port in free_ports(2)]
+    workers = [
+        start(prepared, tmp_path / str(index), trainer,
+              TF_CONFIG=json.dumps({"cluster": {"worker": hosts}, "task": {"type": "worker", "index": index}}))
+        for index in range(2)
+    ]  # fmt: skip
+    for worker in workers:
+        assert "step 150 of" in ended(worker)
+    assert not (tmp_path / "1").exists()  # the first writes, and no other
+    train(
+        transformed=prepared / "transformed", preprocessing=prepared / "preprocessing",
+        examples=Examples.load(prepared / "examples"), trainer=Trainer.model_validate(trainer), label=Label(column="label"),
+        model_out=tmp_path / "one" / "model", golden_out=tmp_path / "one" / "golden", report_out=tmp_path / "one" / "train.html",
+    )  # fmt: skip
+    answers = [
+        pq.read_table(tmp_path / name / "golden" / "golden.parquet")["prediction"].to_numpy() for name in ("0", "one")
+    ]
+    np.testing.assert_allclose(*answers, atol=1e-4)  # sums in another order, and nothing else
+
+
+def free_ports(count: int) -> list[int]:
+    sockets = [socket.create_server(("localhost", 0)) for _ in range(count)]
+    ports = [server.getsockname()[1] for server in sockets]
+    for server in sockets:
+        server.close()
+    return ports
