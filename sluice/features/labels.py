@@ -11,21 +11,26 @@ from sluice.models.manifest import Task
 from sluice.statistics.artifact import common_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import pyarrow as pa
 
     from sluice.statistics.artifact import SplitStatistics
     from sluice.training.spec import Label
 
 MAX_CLASSES = 50
+"""Classes that `auto` takes for a task of several classes; more are a regression."""
+MAX_VALUES = 10_000
+"""Classes of a task that says itself that it has classes."""
 
 
-def settle(label: Label, statistics: SplitStatistics, values: pa.ChunkedArray) -> tuple[Task, list[str]]:
+def settle(label: Label, statistics: SplitStatistics, batches: Iterable[pa.RecordBatch]) -> tuple[Task, list[str]]:
     """The task, and the label's classes as text in the order of the model's outputs (none for a regression).
 
     Args:
         label: the label as configured.
         statistics: of the train split.
-        values: the label's column in the train split.
+        batches: the label's column in the train split; read only until it is clear what the label is.
 
     Raises:
         SluiceError: the label is constant, has missing values, or does not fit the configured task.
@@ -35,11 +40,11 @@ def settle(label: Label, statistics: SplitStatistics, values: pa.ChunkedArray) -
     if missing:
         raise SluiceError(f"the label is missing in {missing:,} rows of the train split", where=f"label: {label.column}",
                           remedy="leave such rows out in the source")  # fmt: skip
-    classes = _sorted(values.unique().to_pylist())
+    classes = sorted(_distinct(batches, MAX_CLASSES if label.task == "auto" else MAX_VALUES))
     if len(classes) < 2:
         raise SluiceError(f"the label has one value only: {classes}", where=f"label: {label.column}",
                           remedy="a constant label teaches nothing; check the source")  # fmt: skip
-    whole = not isinstance(values[0].as_py(), float) or all(float(c).is_integer() for c in classes[:MAX_CLASSES])
+    whole = not isinstance(classes[0], float) or all(value.is_integer() for value in classes)
     task = label.task
     if task == "auto":
         task = (
@@ -52,6 +57,9 @@ def settle(label: Label, statistics: SplitStatistics, values: pa.ChunkedArray) -
     if task == "binary" and len(classes) != 2:
         raise SluiceError(f"the label has {len(classes)} values, a binary task two", where=f"label: {label.column}",
                           remedy="set label.task to multiclass or regression")  # fmt: skip
+    if len(classes) > MAX_VALUES:
+        raise SluiceError(f"the label has more than {MAX_VALUES:,} values", where=f"label: {label.column}",
+                          remedy="set label.task to regression, or group its values")  # fmt: skip
     texts = [as_text(value) for value in classes]
     if task == "binary" and label.positive is not None:
         if label.positive not in texts:
@@ -67,10 +75,12 @@ def encode(values: pa.ChunkedArray | pa.Array, task: Task, classes: list[str], w
     Raises:
         SluiceError: a class that training did not see, or a missing label.
     """
-    if values.null_count:
-        raise SluiceError(
-            f"the label is missing in {values.null_count:,} rows", where=where, remedy="leave such rows out"
-        )
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    missing = values.null_count or (pc.sum(pc.is_nan(values)).as_py() if pa.types.is_floating(values.type) else 0)
+    if missing:
+        raise SluiceError(f"the label is missing in {missing:,} rows", where=where, remedy="leave such rows out")
     if task is Task.REGRESSION:
         return np.asarray(values.to_numpy(), np.float32)
     index = {text: position for position, text in enumerate(classes)}
@@ -95,5 +105,11 @@ def as_text(value: Any) -> str:
     return str(value)
 
 
-def _sorted(values: list[Any]) -> list[Any]:
-    return sorted(value for value in values if value is not None)
+def _distinct(batches: Iterable[pa.RecordBatch], enough: int) -> set[Any]:
+    """The values, or some of them where there are more than `enough`."""
+    values: set[Any] = set()
+    for batch in batches:
+        values |= set(batch.column(0).unique().to_pylist())
+        if len(values) > enough:
+            break
+    return values

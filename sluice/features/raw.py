@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sluice.errors import SluiceError
+from sluice.examples.columns import as_text
 from sluice.models.manifest import RawType
 
 if TYPE_CHECKING:
@@ -32,12 +33,13 @@ def arrays(batch: pa.RecordBatch | pa.Table, features: Mapping[str, RawType]) ->
                               remedy=f"columns: {', '.join(batch.schema.names)}")  # fmt: skip
         column = batch.column(position)
         if kind is RawType.FLOAT:
-            made[name] = column.to_numpy(zero_copy_only=False).astype(np.float32) if isinstance(column, pa.Array) else (
-                column.to_numpy().astype(np.float32))  # fmt: skip
+            made[name] = _values(column).astype(np.float32)
         else:
-            text = column if pa.types.is_string(column.type) else pc.cast(column, pa.string())
-            filled = pc.fill_null(text, "").cast(pa.binary())
-            made[name] = np.asarray(
-                filled.to_numpy(zero_copy_only=False) if isinstance(filled, pa.Array) else filled.to_numpy(), object
-            )
+            made[name] = np.asarray(_values(pc.fill_null(as_text(column), "").cast(pa.binary())), object)
     return made
+
+
+def _values(column: pa.Array | pa.ChunkedArray) -> np.ndarray:
+    import pyarrow as pa
+
+    return column.to_numpy(zero_copy_only=False) if isinstance(column, pa.Array) else column.to_numpy()

@@ -5,17 +5,19 @@ Transformed examples lie as NumPy arrays, ``<split>/{numbers,ids,label}.npy``, w
 
 from __future__ import annotations
 
+import contextlib
 import json
-from typing import TYPE_CHECKING, Any
+import shutil
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sluice.errors import SluiceError
 from sluice.features import labels, preprocessing
+from sluice.features.arrays import ArrayFile
 from sluice.features.infer import infer
-from sluice.features.preprocessing import IDS, NUMBERS
+from sluice.features.preprocessing import IDS, NUMBERS, signature
 from sluice.features.raw import arrays
-from sluice.models.manifest import RawType, Task
 from sluice.progress import progress
 from sluice.statistics.artifact import Statistics, load_schema
 
@@ -23,9 +25,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sluice.examples.dataset import Examples
-    from sluice.features.preprocessing import Plan
+    from sluice.features.preprocessing import Plan, Preprocessing
     from sluice.features.spec import Features
+    from sluice.models.manifest import Task
     from sluice.training.spec import Label
+
+__all__ = ["FACTS_FILE", "LABEL", "TRAIN", "signature", "transform"]
 
 LABEL = "label"
 FACTS_FILE = "transformed.json"
@@ -36,7 +41,7 @@ def transform(
     examples: Examples, *, statistics: Path, schema: Path, features: Features, label: Label, preprocessing_out: Path,
     transformed_out: Path,
 ) -> None:  # fmt: skip
-    """Build the preprocessing and apply it to every split of an examples artifact.
+    """Build the preprocessing and apply it to every split of an examples artifact; memory is bounded by the batch.
 
     Args:
         examples: raw examples.
@@ -45,71 +50,88 @@ def transform(
         features: what the model sees; empty: inferred.
         label: what is to be predicted.
         preprocessing_out: folder for the preprocessing: a SavedModel and ``preprocessing.json``.
-        transformed_out: folder for the transformed examples.
+        transformed_out: folder for the transformed examples; ``transformed.json`` is written last.
 
     Raises:
-        SluiceError: see `sluice.features.preprocessing.build` and `sluice.features.labels`.
+        SluiceError: the disk is full; for what else see `sluice.features.preprocessing.build` and
+            `sluice.features.labels`.
     """
-    import tensorflow as tf
-
+    columns = examples.manifest.columns
     facts = Statistics.load(statistics).split(TRAIN)
     if not features.names():
-        features = infer(load_schema(schema), facts, label.column)
-    if label.column in features.names():
-        raise SluiceError("the label is among the features", where=f"features: {label.column}", remedy="take it out")
-    _present([*features.names(), label.column], examples)
-    model, plan = preprocessing.build(features, facts)
-    serve = tf.function(model, input_signature=[signature(plan.raw)], autograph=False)
-    preprocessing_out.mkdir(parents=True, exist_ok=True)
-    tf.saved_model.save(model, str(preprocessing_out), signatures={"serving_default": serve})
-    plan.save(preprocessing_out)
-    task, classes = labels.settle(label, facts, examples.table(TRAIN, [label.column]).column(0))
+        features = infer(load_schema(schema), facts, label.column, columns, features)
+    _agrees(features, label.column, columns)
+    made = preprocessing.build(features, facts, columns)
+    _room(made.plan, examples, transformed_out)
+    made.save(preprocessing_out)
+    task, classes = labels.settle(label, facts, examples.batches(TRAIN, [label.column]))
     for split, held in examples.manifest.splits.items():
         progress(f"transforming {split}: {held.rows:,} rows")
-        _write(serve, plan, examples, split, label.column, (task, classes), transformed_out / split)
+        _write(made, examples, split, label.column, (task, classes), transformed_out / split)
     described = {"task": task, "classes": classes, "label": label.column, "examples": examples.manifest.digest,
                  "splits": {name: held.rows for name, held in examples.manifest.splits.items()}}  # fmt: skip
     (transformed_out / FACTS_FILE).write_text(json.dumps(described, indent=2) + "\n")
 
 
-def signature(raw: dict[str, RawType]) -> dict[str, Any]:
-    """Tensor specs of raw features, each of shape [batch]."""
-    import tensorflow as tf
-
-    kinds = {RawType.FLOAT: tf.float32, RawType.STRING: tf.string}
-    return {name: tf.TensorSpec([None], kinds[kind], name) for name, kind in raw.items()}
-
-
-def _present(names: list[str], examples: Examples) -> None:
-    if absent := [name for name in names if name not in examples.manifest.columns]:
+def _agrees(features: Features, label: str, columns: dict[str, str]) -> None:
+    """The features are columns, of types that their kinds can take, and the label is not among them."""
+    if label in features.names():
+        raise SluiceError("the label is among the features", where=f"features: {label}", remedy="take it out")
+    if absent := [name for name in [*features.names(), label] if name not in columns]:
         raise SluiceError(f"{absent[0]!r} is not a column of the examples", where="features",
-                          remedy=f"columns: {', '.join(examples.manifest.columns)}")  # fmt: skip
+                          remedy=f"columns: {', '.join(columns)}")  # fmt: skip
+    for item in features.numeric:
+        if columns[item.name].startswith(("timestamp", "date")):
+            raise SluiceError(f"{item.name!r} is a time ({columns[item.name]}), and listed as a number",
+                              where=f"features.numeric: {item.name}", remedy="list it under features.datetime")  # fmt: skip
+    for when in features.datetime:
+        if not columns[when.name].startswith(("timestamp", "date", "string", "large_string")):
+            raise SluiceError(f"{when.name!r} is {columns[when.name]}, and listed as a time",
+                              where=f"features.datetime: {when.name}",
+                              remedy="give timestamps, dates, or texts in RFC 3339; seconds since 1970 are a number")  # fmt: skip
+
+
+def _shapes(plan: Plan) -> dict[str, tuple[type, tuple[int, ...]]]:
+    """Type and shape of a row, by array."""
+    shapes: dict[str, tuple[type, tuple[int, ...]]] = {LABEL: (np.float32, ())}
+    if plan.numbers:
+        shapes[NUMBERS] = np.float32, (len(plan.numbers),)
+    if plan.ids:
+        shapes[IDS] = np.int32, (len(plan.ids),)
+    return shapes
+
+
+def _room(plan: Plan, examples: Examples, out: Path) -> None:
+    """There is room for what will be written: said before the work, not after it.
+
+    Raises:
+        SluiceError: there is not.
+    """
+    a_row = sum(np.dtype(kind).itemsize * int(np.prod(shape)) for kind, shape in _shapes(plan).values())
+    needed = a_row * sum(held.rows for held in examples.manifest.splits.values())
+    out.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(out).free
+    if free < needed:
+        raise SluiceError(f"the disk has {free / 1e9:,.1f} GB left, the transformed examples take {needed / 1e9:,.1f}",
+                          where=str(out), remedy="free some, or give the stage a larger disk, and run again")  # fmt: skip
 
 
 def _write(
-    serve: Any, plan: Plan, examples: Examples, split: str, label: str, task: tuple[Task, list[str]], folder: Path
+    made: Preprocessing, examples: Examples, split: str, label: str, task: tuple[Task, list[str]], folder: Path
 ) -> None:
-    """Apply the preprocessing batch by batch into memory-mapped arrays."""
+    """Apply the preprocessing batch by batch."""
     import tensorflow as tf
 
     folder.mkdir(parents=True, exist_ok=True)
-    rows, start = examples.manifest.splits[split].rows, 0
-    mapped = {LABEL: _array(folder / f"{LABEL}.npy", np.float32, (rows,))}
-    if plan.numbers:
-        mapped[NUMBERS] = _array(folder / f"{NUMBERS}.npy", np.float32, (rows, len(plan.numbers)))
-    if plan.ids:
-        mapped[IDS] = _array(folder / f"{IDS}.npy", np.int32, (rows, len(plan.ids)))
-    for batch in examples.batches(split, [*plan.raw, label]):
-        end = start + batch.num_rows
-        made = serve({name: tf.constant(column) for name, column in arrays(batch, plan.raw).items()})
-        for name, tensor in made.items():
-            mapped[name][start:end] = tensor.numpy()
-        column = batch.column(batch.schema.get_field_index(label))
-        mapped[LABEL][start:end] = labels.encode(column, *task, f"label {label} in {split}")
-        start = end
-    for array in mapped.values():
-        array.flush()
-
-
-def _array(path: Path, kind: Any, shape: tuple[int, ...]) -> np.memmap:
-    return np.lib.format.open_memmap(path, mode="w+", dtype=kind, shape=shape)
+    rows, where = examples.manifest.splits[split].rows, f"label {label} in {split}"
+    with contextlib.ExitStack() as stack:
+        files = {
+            name: stack.enter_context(ArrayFile(folder / f"{name}.npy", kind, (rows, *shape)))
+            for name, (kind, shape) in _shapes(made.plan).items()
+        }
+        for batch in examples.batches(split, [*made.plan.raw, label]):
+            raw = {name: tf.constant(column) for name, column in arrays(batch, made.plan.raw).items()}
+            for name, tensor in made.serve(raw).items():
+                files[name].append(tensor.numpy())
+            column = batch.column(batch.schema.get_field_index(label))
+            files[LABEL].append(labels.encode(column, *task, where))

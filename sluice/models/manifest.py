@@ -24,8 +24,9 @@ class Task(StrEnum):
 class RawType(StrEnum):
     """Type of a raw feature at the serving signature; each has the shape [batch].
 
-    ``FLOAT``: float32, NaN where missing (integers too). ``STRING``: UTF-8, empty where missing; categories of any
-    column type are written as text: integers in decimal, booleans as ``true`` and ``false``.
+    ``FLOAT``: float32, NaN where missing (integers too). ``STRING``: UTF-8, empty where missing; categories, booleans
+    and times of any column type are written as text (`sluice.examples.columns.as_text`): integers in decimal, booleans
+    as ``true`` and ``false``, times as RFC 3339, e.g. ``2013-01-31T05:00:00Z``: seconds since 1970 do not fit a float32.
     """
 
     FLOAT = "float"

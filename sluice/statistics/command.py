@@ -150,7 +150,7 @@ def _infer(given: argparse.Namespace) -> None:
     _, features, label = _rules(given.policy)
     with tempfile.TemporaryDirectory() as scratch:
         examples = _examples(given.data, Path(scratch) / "data")
-        made = compute(lambda: examples.batches(WHOLE), categorical={item.name for item in features.categorical})
+        made = compute(lambda: examples.batches(WHOLE), categorical=features.counted_as_text())
     schema = environments(infer(made.statistics), given.label or label)
     save_schema(schema, given.schema)
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sluice.errors import SluiceError
+from sluice.examples.columns import as_text
 from sluice.statistics.artifact import Histogram, SplitStatistics
 from sluice.statistics.tables import Tables
 
@@ -209,7 +210,7 @@ def _read(file: str, categorical: list[str]) -> Iterator[pa.RecordBatch]:
 def as_features(batch: pa.RecordBatch, categorical: set[str]) -> pa.RecordBatch:
     """Columns as the model takes them.
 
-    Categories and booleans as text, times as seconds since 1970, numbers as they are.
+    Categories and booleans as text, times and dates as seconds since 1970, numbers as they are.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -217,10 +218,10 @@ def as_features(batch: pa.RecordBatch, categorical: set[str]) -> pa.RecordBatch:
     columns = []
     for name, column in zip(batch.schema.names, batch.columns, strict=True):
         kind = column.type
-        if pa.types.is_boolean(kind) or (name in categorical and not pa.types.is_string(kind)):
-            columns.append(pc.cast(column, pa.string()))
-        elif pa.types.is_timestamp(kind):
-            columns.append(pc.divide(pc.cast(column, pa.timestamp("us")).cast(pa.int64()), 1_000_000))
+        if pa.types.is_boolean(kind) or name in categorical:
+            columns.append(as_text(column))
+        elif pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+            columns.append(pc.divide(pc.cast(column, pa.timestamp("us"), safe=False).cast(pa.int64()), 1_000_000))
         else:
             columns.append(column)
     return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)

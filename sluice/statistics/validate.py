@@ -83,7 +83,7 @@ def _statistics(
     progress(f"statistics of {split}")
     first = split == TRAIN or TRAIN not in examples.manifest.splits
     edges = {k: h.edges for k, h in before.split(TRAIN).histograms.items()} if before and first else None
-    categorical = {item.name for item in features.categorical}
+    categorical = features.counted_as_text()
     batches = functools.partial(examples.batches, split)
     made = compute(
         batches, categorical=categorical, edges=edges, label=label if first else "", features=columns,
