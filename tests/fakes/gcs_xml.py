@@ -1,35 +1,21 @@
 """Cloud Storage's XML API before an emulator that speaks the JSON API: only the words are translated.
 
 obstore (as most clients that are not Google's) speaks XML. What is stored, and which precondition holds, is the
-emulator's answer.
+emulator's answer. `python -m tests.fakes.gcs_xml EMULATOR PORT` serves it, in a process of its own: obstore waits for it
+while it holds the interpreter.
 """
 
 from __future__ import annotations
 
 import json
+import sys
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urlencode, urlsplit
 from xml.sax.saxutils import escape
 
 import urllib3
-
-
-@contextmanager
-def bridge(emulator: str) -> Iterator[str]:
-    """Serve the XML API of an emulator; yields its URL."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(emulator, urllib3.PoolManager(maxsize=32)))
-    server.daemon_threads = True
-    Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 def _handler(emulator: str, pool: urllib3.PoolManager) -> type[BaseHTTPRequestHandler]:
@@ -168,3 +154,10 @@ def _facts(answer: urllib3.BaseHTTPResponse) -> dict[str, str]:
     if changed:
         made["Last-Modified"] = format_datetime(changed.replace(microsecond=0), usegmt=changed.utcoffset() is not None)
     return made
+
+
+if __name__ == "__main__":
+    ThreadingHTTPServer.daemon_threads = True
+    ThreadingHTTPServer(
+        ("127.0.0.1", int(sys.argv[2])), _handler(sys.argv[1], urllib3.PoolManager(maxsize=32))
+    ).serve_forever()

@@ -40,7 +40,7 @@ class Google(Rest):
     polls: int = 0
 
     def __post_init__(self) -> None:
-        self.routes.append(("GET", r"/v1(?:beta1)?/(projects/.*/operations/\d+)", self._operation))
+        self.routes.append(("GET", r"/(?:v1|v1beta1|ui)/(projects/.*/operations/\d+)", self._operation))
 
     def operation(self, parent: str, response_type: str, response: Any, error: ProblemError | None = None) -> Any:
         """A long-running operation that ends with a response, or with an error."""

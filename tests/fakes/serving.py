@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import subprocess
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from sluice import digest
 
 ROOT = Path(__file__).parents[2]
 PYTHON = ROOT / ".venv-components" / "bin" / "python"
@@ -26,12 +29,23 @@ def saved_models(*folders: Path) -> None:
     subprocess.run([PYTHON, "-c", MAKE, *folders], check=True, capture_output=True)
 
 
-@cache
 def predict(folder: Path, *values: float) -> tuple[float, ...]:
-    """What the model in a folder predicts, loaded in a fresh process."""
-    request = json.dumps({"inputs": {"x": list(values)}}) + "\n"
+    """What the model in a folder predicts, loaded in a fresh process; the same bytes are loaded once."""
+    return _predict(digest.of_tree(folder), values, _Unhashed(folder))
+
+
+@dataclass(frozen=True)
+class _Unhashed:
+    """A folder that does not count for the cache."""
+
+    folder: Path = field(compare=False)
+
+
+@cache
+def _predict(_: str, values: tuple[float, ...], given: _Unhashed) -> tuple[float, ...]:
+    request = json.dumps({"inputs": {"x": values}}) + "\n"
     server: Any = subprocess.run(
-        [PYTHON, ROOT / "sluice" / "serving" / "server.py", folder],
+        [PYTHON, ROOT / "sluice" / "serving" / "server.py", given.folder],
         input=request,
         capture_output=True,
         text=True,

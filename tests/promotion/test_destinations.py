@@ -1,0 +1,295 @@
+"""Every destination, there and back: push, read back, predict where it serves, roll back."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sluice import digest
+from sluice.errors import SluiceError
+from sluice.promotion.destinations import base, kserve
+from sluice.promotion.ledger import Kind, Ledger
+from sluice.promotion.publish import repair
+from sluice.promotion.resolve import resolve
+from sluice.promotion.rollback import rollback
+from sluice.promotion.route import route
+from sluice.storage import Store
+from tests.fakes import serving
+from tests.fakes.kubernetes import Kubernetes
+from tests.fakes.vertex_models import Endpoint, VertexModels
+from tests.promotion import made
+
+X = (1.0, 2.5)
+
+
+@pytest.fixture(scope="session")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Three real SavedModels: they multiply by 1, 2 and 3."""
+    folders = [tmp_path_factory.mktemp("saved") / str(number) for number in (1, 2, 3)]
+    serving.saved_models(*folders)
+    return folders
+
+
+@pytest.fixture
+def candidates(saved: list[Path], tmp_path: Path) -> list[made.Candidate]:
+    """Candidates with real models."""
+    found = []
+    for number, folder in enumerate(saved, 1):
+        one = made.candidate(tmp_path / f"candidate-{number}", "replaced")
+        (one.model / "saved_model.pb").unlink()
+        shutil.rmtree(one.model / "variables")
+        shutil.copytree(folder, one.model, dirs_exist_ok=True)
+        found.append(one)
+    return found
+
+
+def read_back(uri: str, out: Path) -> str:
+    """Digest of the files at a URI, mark left out."""
+    Store.at(uri).download("", out) if "://" in uri else shutil.copytree(uri, out)
+    (out / ".published").unlink(missing_ok=True)
+    return digest.of_tree(out)
+
+
+@pytest.mark.parametrize("kind", ["local", "s3", "gcs", "azure"])
+def test_a_folder_in_every_store(
+    kind: str, candidates: list[made.Candidate], tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    root = str(tmp_path) if kind == "local" else request.getfixturevalue(kind)
+    ledger, place = f"{root}/ledger", f"{root}/published"
+    first, second, _ = candidates
+    assert first.judged_and_pushed(ledger, place).kind is Kind.PROMOTED
+    assert second.judged_and_pushed(ledger, place).number == 2
+    assert base.at(place).versions() == [1, 2]
+    assert read_back(f"{place}/2", tmp_path / "back") == second.digest
+    assert serving.predict(tmp_path / "back", *X) == (2.0, 5.0)
+    entry = rollback(ledger, reason="worse", by="ann")
+    assert (entry.number, entry.restores) == (3, 1)
+    assert read_back(f"{place}/3", tmp_path / "again") == first.digest
+    outs = {f"{name}_out": tmp_path / "got" / name for name in ("model", "statistics", "schema")}
+    assert resolve(ledger, **outs) == entry
+    assert serving.predict(tmp_path / "got" / "model", *X) == (1.0, 2.5)
+    assert Ledger.at(ledger).verify() == []
+    assert base.at(place).staged() == []
+
+
+@pytest.fixture
+def vertex(gcs: str, tmp_path: Path) -> Iterator[VertexModels]:
+    """Vertex AI, with an endpoint; it serves from the bucket."""
+    from google.auth.credentials import AnonymousCredentials
+    from google.cloud import aiplatform
+
+    def predict(artifact: str, instances: list[Any]) -> list[Any]:
+        folder = tmp_path / "vertex" / artifact.rpartition("/")[2]
+        if not folder.exists():
+            read_back(artifact, folder)
+        return list(serving.predict(folder, *(item["x"] for item in instances)))
+
+    with VertexModels(predict=predict).running() as service:
+        service.endpoints["projects/acme/locations/europe-west4/endpoints/7"] = Endpoint()
+        aiplatform.init(api_endpoint=service.url, api_transport="rest", credentials=AnonymousCredentials())
+        yield service
+
+
+MODEL = "projects/acme/locations/europe-west4/models/flights"
+
+
+def vertex_uri(gcs: str, **options: Any) -> str:
+    more = "".join(f"&{name}={value}" for name, value in options.items())
+    return f"vertex://acme/europe-west4/flights?storage={gcs}/published&container=serving:1{more}"
+
+
+def answers() -> list[float]:
+    from google.cloud import aiplatform
+
+    endpoint = aiplatform.Endpoint("7", project="acme", location="europe-west4")
+    return list(endpoint.predict([{"x": x} for x in X]).predictions)
+
+
+def test_vertex_there_and_back(
+    vertex: VertexModels, gcs: str, candidates: list[made.Candidate], tmp_path: Path
+) -> None:
+    ledger, place = str(tmp_path / "ledger"), vertex_uri(gcs, endpoint=7, machine="n1-standard-2")
+    first, second, third = candidates
+    vertex.polls = 1
+    assert first.judged_and_pushed(ledger, place).kind is Kind.PROMOTED
+    vertex.polls = 0
+    assert answers() == [1.0, 2.5]
+    assert second.judged_and_pushed(ledger, place).number == 2
+    assert answers() == [2.0, 5.0]
+    versions = vertex.models[MODEL]
+    assert [version.aliases for version in versions] == [{"v1"}, {"v2", "champion", "default"}]
+    assert versions[1].artifact == f"{gcs}/published/2"
+    (endpoint,) = vertex.endpoints.values()
+    assert [item["displayName"] for item in endpoint.deployed.values()] == ["v2"]
+    assert rollback(ledger, reason="worse", by="ann").number == 3
+    assert answers() == [1.0, 2.5]
+    third.policies["push"] = {}
+    assert third.judged_and_pushed(ledger, place).number == 4
+    assert repair(Ledger.at(ledger)) == Ledger.at(ledger).champion()
+    assert sum(request.path.endswith("models:upload") for request in vertex.requests) == 4  # nothing is done twice
+
+
+def test_vertex_canary_and_route(
+    vertex: VertexModels, gcs: str, candidates: list[made.Candidate], tmp_path: Path
+) -> None:
+    ledger, place = str(tmp_path / "ledger"), vertex_uri(gcs, endpoint=7, traffic=10)
+    candidates[0].judged_and_pushed(ledger, place)
+    candidates[1].judged_and_pushed(ledger, place)
+    (endpoint,) = vertex.endpoints.values()
+    assert sorted(endpoint.traffic.values()) == [10, 90]
+    assert answers() == [1.0, 2.5]
+    entry = route(ledger, percent=100, reason="three quiet days", by="ann")
+    assert (entry.kind, entry.champion, entry.facts) == (Kind.ROUTED, 2, {"by": "ann", "percent": "100"})
+    assert answers() == [2.0, 5.0]
+    assert list(endpoint.traffic.values()) == [100]
+
+
+def test_vertex_without_an_endpoint_routes_nothing(
+    vertex: VertexModels, gcs: str, candidates: list[made.Candidate], tmp_path: Path
+) -> None:
+    ledger, place = str(tmp_path / "ledger"), vertex_uri(gcs)
+    assert candidates[0].judged_and_pushed(ledger, place).kind is Kind.PROMOTED
+    with pytest.raises(SluiceError, match="there is no endpoint to route traffic at"):
+        route(ledger, percent=50, reason="?", by="ann")
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "said"),
+    [
+        (":deployModel", 429, "no quota for n1-standard-2"),
+        ("models:upload", 403, "permission denied"),
+        (":mergeVersionAliases", 400, "bad alias"),
+    ],
+)
+def test_where_vertex_refuses_all_destinations_are_set_back(
+    vertex: VertexModels, gcs: str, candidates: list[made.Candidate], tmp_path: Path, fault: str, status: int, said: str
+) -> None:
+    ledger, here = str(tmp_path / "ledger"), str(tmp_path / "here")
+    places = f"{here} {vertex_uri(gcs, endpoint=7)}"
+    candidates[0].judged_and_pushed(ledger, places)
+    vertex.fail(fault, status, said)
+    entry = candidates[1].judged_and_pushed(ledger, places)
+    assert (entry.kind, entry.champion) == (Kind.WITHDRAWN, 1)
+    assert said in entry.reasons[0]
+    assert answers() == [1.0, 2.5]
+    assert base.at(here).versions() == [1]
+    assert {alias for version in vertex.models[MODEL] for alias in version.aliases} == {"v1", "champion", "default"}
+    assert candidates[2].judged_and_pushed(ledger, places).kind is Kind.PROMOTED
+    assert answers() == [3.0, 7.5]
+    assert base.at(here).versions() == [1, 4]
+
+
+def test_a_first_model_that_vertex_refuses_leaves_nothing(
+    vertex: VertexModels, gcs: str, candidates: list[made.Candidate], tmp_path: Path
+) -> None:
+    ledger = str(tmp_path / "ledger")
+    vertex.fail(":deployModel", 429, "no quota")
+    entry = candidates[0].judged_and_pushed(ledger, vertex_uri(gcs, endpoint=7))
+    assert (entry.kind, entry.champion) == (Kind.WITHDRAWN, 0)
+    assert vertex.models == {}
+    assert list(Store.at(gcs).keys("")) == []
+
+
+@pytest.fixture
+def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Kubernetes]:
+    """A cluster with KServe, reached through a kubeconfig."""
+    monkeypatch.setattr(kserve, "POLL", 0.01)
+    with Kubernetes().running() as service:
+        from kubernetes import config
+
+        monkeypatch.setattr(config.kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", str(service.config(tmp_path)))
+        yield service
+
+
+def served_by(cluster: Kubernetes, tmp_path: Path) -> tuple[float, ...]:
+    """What the version with the most traffic predicts, loaded from its storage as TensorFlow Serving would."""
+    traffic = cluster.traffic("models/flights")
+    uri = max(traffic, key=lambda known: traffic[known])
+    out = tmp_path / "kserve" / uri.rpartition("/")[2]
+    if not out.exists():
+        Store.at(uri).download("", out)
+    return serving.predict(out / uri.rpartition("/")[2], *X)
+
+
+def test_kserve_there_and_back(cluster: Kubernetes, s3: str, candidates: list[made.Candidate], tmp_path: Path) -> None:
+    ledger, place = (
+        str(tmp_path / "ledger"),
+        f"kserve://models/flights?storage={s3}/published&canary=20&service_account=loader",
+    )
+    assert candidates[0].judged_and_pushed(ledger, place).kind is Kind.PROMOTED
+    assert served_by(cluster, tmp_path) == (1.0, 2.5)
+    assert candidates[1].judged_and_pushed(ledger, place).number == 2
+    assert cluster.traffic("models/flights") == {f"{s3}/published/2": 20, f"{s3}/published/1": 80}
+    assert route(ledger, percent=100, reason="quiet", by="ann").number == 3
+    assert cluster.traffic("models/flights") == {f"{s3}/published/2": 100}
+    assert served_by(cluster, tmp_path) == (2.0, 5.0)
+    predictor = cluster.services["models/flights"]["spec"]["predictor"]
+    assert predictor == {
+        "model": {"modelFormat": {"name": "tensorflow"}, "storageUri": f"{s3}/published/2"}, "serviceAccountName": "loader",
+    }  # fmt: skip
+    entry = rollback(ledger, reason="worse", by="ann")
+    assert (entry.number, entry.restores) == (4, 1)
+    route(ledger, percent=100, reason="all of it", by="ann")
+    assert served_by(cluster, tmp_path) == (1.0, 2.5)
+    outs = {f"{name}_out": tmp_path / "got" / name for name in ("model", "statistics", "schema")}
+    assert resolve(ledger, **outs) == entry
+    assert Ledger.at(ledger).verify() == []
+
+
+def test_a_version_that_kserve_cannot_load_is_withdrawn(
+    cluster: Kubernetes, s3: str, candidates: list[made.Candidate], tmp_path: Path
+) -> None:
+    ledger, place = str(tmp_path / "ledger"), f"kserve://models/flights?storage={s3}/published"
+    candidates[0].judged_and_pushed(ledger, place)
+    cluster.loads = lambda uri: not uri.endswith("/2")
+    entry = candidates[1].judged_and_pushed(ledger, place)
+    assert (entry.kind, entry.champion) == (Kind.WITHDRAWN, 1)
+    assert "KServe cannot load version 2: failed to load" in entry.reasons[0]
+    assert served_by(cluster, tmp_path) == (1.0, 2.5)
+    assert base.at(place).versions() == [1]
+
+
+def test_a_version_that_is_never_ready_is_withdrawn(
+    cluster: Kubernetes, s3: str, candidates: list[made.Candidate], tmp_path: Path
+) -> None:
+    ledger, place = str(tmp_path / "ledger"), f"kserve://models/flights?storage={s3}/published&timeout=0"
+    entry = candidates[0].judged_and_pushed(ledger, place)
+    assert (entry.kind, entry.champion) == (Kind.WITHDRAWN, 0)
+    assert "was not ready within 0 s" in entry.reasons[0]
+    assert cluster.services == {}
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [(403, "allow get, create, patch and delete on inferenceservices"), (401, "the token has expired")],
+)
+def test_what_kubernetes_refuses_is_told(
+    cluster: Kubernetes, s3: str, candidates: list[made.Candidate], tmp_path: Path, status: int, said: str
+) -> None:
+    cluster.fail("GET .*inferenceservices", status, "no", times=100)
+    with pytest.raises(SluiceError, match=said):
+        candidates[0].judged_and_pushed(str(tmp_path / "ledger"), f"kserve://models/flights?storage={s3}/published")
+
+
+@pytest.mark.parametrize(
+    ("uri", "said"),
+    [
+        ("vertex://acme/flights?storage=gs://b/p&container=c", "not a Vertex AI model"),
+        ("vertex://acme/europe-west4/flights?storage=gs://b/p", "the option 'container' is missing"),
+        (
+            "vertex://acme/europe-west4/flights?storage=gs://b/p&container=c&traffic=0",
+            "traffic=0 is no share of the traffic",
+        ),
+        ("kserve://models?storage=s3://b/p", "not an InferenceService"),
+        ("kserve://models/flights", "the option 'storage' is missing"),
+        ("kserve://models/flights?storage=s3://b/p&canery=10", "unknown option 'canery'"),
+        ("kserve://models/flights?storage=s3://b/p&timeout=soon", "timeout=soon is no number of seconds"),
+    ],
+)
+def test_mistakes_in_a_uri(uri: str, said: str) -> None:
+    with pytest.raises(SluiceError, match=said):
+        base.at(uri)
