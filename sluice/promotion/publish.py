@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sluice.errors import SluiceError
 from sluice.progress import progress
 from sluice.promotion.destinations import base
+from sluice.promotion.destinations.folder import REMOVED
 from sluice.promotion.ledger import Entry, Kind, Ledger
 
 if TYPE_CHECKING:
@@ -148,7 +149,7 @@ def retain(book: Ledger, champion: Entry, keep: int) -> None:
         for name in place.staged():
             number = name.partition("-")[0]
             late = number.isdigit() and int(number) < champion.number
-            if name.startswith("removed-") or (late and name not in (champion.staged, before.staged if before else "")):
+            if name.startswith(REMOVED) or (late and name not in (champion.staged, before.staged if before else "")):
                 place.discard(name)
         versions = place.versions()
         kept = {champion.number, before.number if before else 0, *versions[-keep:]}
@@ -176,7 +177,9 @@ def _places(entry: Entry) -> list[Destination]:
 
 def _told(place: Destination, error: Exception) -> str:
     """Where something went wrong and what, in one line."""
-    return f"{place.uri}: {error.what if isinstance(error, SluiceError) else error}"
+    if isinstance(error, SluiceError):
+        return f"{place.uri}: {error.what}" + (f"; {error.remedy}" if error.remedy else "")
+    return f"{place.uri}: {error}"
 
 
 def _withdraw(book: Ledger, entry: Entry, previous: Entry | None, places: list[Destination], why: str) -> Entry:

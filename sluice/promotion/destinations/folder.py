@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import shutil
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from sluice.storage import Store
 
 STAGING, PUBLISHED = ".staging", ".published"
+REMOVED = "removed-"
+"""How the staged name begins of what is being removed."""
 LAST = ("model.json", "saved_model.pb")
 """Files without which a server does not take a folder for a version; written last, in this order."""
 BLOCK = 1 << 23
@@ -37,9 +40,10 @@ class LocalFolder:
     def stage(self, model: Path, name: str) -> str:
         """See `Destination.stage`; files are read once, hashed while they are copied, several at a time."""
         target = self.root / STAGING / name
+        for folder in (model, *(path for path in model.rglob("*") if path.is_dir())):
+            (target / folder.relative_to(model)).mkdir(parents=True)
 
         def copy(source: Path, part: Path) -> str:
-            (target / part).parent.mkdir(parents=True, exist_ok=True)
             hasher = hashlib.sha256()
             with source.open("rb") as reader, (target / part).open("wb") as writer:
                 while block := reader.read(BLOCK):
@@ -51,9 +55,12 @@ class LocalFolder:
 
     def discard(self, name: str) -> None:
         """See `Destination.discard`."""
-        while (folder := self.root / STAGING / name).exists():
-            with contextlib.suppress(FileNotFoundError):  # another run removes it as well
-                shutil.rmtree(folder)
+        gone = self.root / STAGING / (name if name.startswith(REMOVED) else f"{REMOVED}{uuid.uuid4().hex}")
+        with contextlib.suppress(FileNotFoundError):  # nothing is there, or another run removes it
+            (self.root / STAGING / name).rename(gone)  # whoever still writes to it is told
+        while gone.exists():
+            with contextlib.suppress(FileNotFoundError):
+                shutil.rmtree(gone)
 
     def staged(self) -> list[str]:
         """See `Destination.staged`."""
@@ -90,8 +97,8 @@ class LocalFolder:
         """See `Destination.remove`: out of servers' sight by one rename, then deleted."""
         if self.serves(version):
             (self.root / STAGING).mkdir(exist_ok=True)
-            (self.root / str(version)).rename(self.root / STAGING / f"removed-{version}")
-        self.discard(f"removed-{version}")
+            (self.root / str(version)).rename(self.root / STAGING / f"{REMOVED}{version}")
+        self.discard(f"{REMOVED}{version}")
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,7 @@ def _kind(store: bool) -> Any:
 
 def _half_staged(store: bool) -> None:
     if store:
-        after(Store, "put_stream")
+        after(Store, "put", call=2)
     else:
         before(digest, "of_json", call=3)  # the copy's digest is taken when all is copied; die before it is
 
