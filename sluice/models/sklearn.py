@@ -16,7 +16,7 @@ import numpy as np
 from sluice.errors import SluiceError
 from sluice.features.preprocessing import IDS, NUMBERS, Plan
 from sluice.features.raw import arrays
-from sluice.serving.sklearn_server import VOUCHED
+from sluice.serving.servers.bare_sklearn import VOUCHED
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,33 +1,37 @@
-"""Probe: start a fresh process on exactly what would be pushed, ask it as a client would, and judge the answers."""
+"""Probe: start a fresh server on exactly what would be pushed, ask it as a client would, and judge the answers."""
 
 from __future__ import annotations
 
-import json
+import itertools
 import math
-import subprocess
-import sys
-import tempfile
+import os
 import time
-from dataclasses import dataclass
-from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
 
 from sluice import digest
 from sluice.errors import SluiceError
-from sluice.gates.service.evidence import ServiceEvidence
+from sluice.gates.service.evidence import ServiceEvidence, Soak, Talk
 from sluice.gates.service.judge import judge
+from sluice.gates.service.policy import Server
 from sluice.models.manifest import ModelManifest, RawType
 from sluice.progress import progress
+from sluice.serving import warmup
+from sluice.serving.servers import kserve, process, tensorflow_serving
+from sluice.serving.servers.base import MIB, GoneError, RefusedError
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
     from sluice.gates.service.policy import ServicePolicy
     from sluice.gates.verdict import Verdict
+    from sluice.serving.servers.base import Client, Running
 
 GOLDEN_FILE, PREDICTION = "golden.parquet", "prediction"
-SERVERS = {
-    "tensorflow": Path(__file__).with_name("server.py"),
-    "sklearn": Path(__file__).with_name("sklearn_server.py"),
-}
+IMAGE = "SLUICE_IMAGE"
+"""Environment variable that names the image a step runs in; every compiled step has it."""
+Rows = dict[str, list[Any]]
 
 
 def probe(*, model: Path, golden: Path, policy: ServicePolicy) -> Verdict:
@@ -37,45 +41,127 @@ def probe(*, model: Path, golden: Path, policy: ServicePolicy) -> Verdict:
         model: folder of the model artifact.
         golden: folder of ``golden.parquet``: raw rows and the trainer's own predictions.
         policy: the rules.
+
+    Raises:
+        SluiceError: the server that the policy asks for is not here, or the model changed meanwhile.
     """
     manifest = ModelManifest.load(model)
-    if manifest.flavor not in SERVERS:
-        raise SluiceError(f"no server for the flavor {manifest.flavor!r}", where=str(model),
-                          remedy=f"flavors that can be probed: {', '.join(SERVERS)}")  # fmt: skip
     subjects = {"model": digest.of_tree(model), "golden": digest.of_tree(golden)}
-    evidence = _ask(model, manifest, golden, policy)
+    rows, expected = _golden(golden, manifest)
+    size = sum(path.stat().st_size for path in model.rglob("*") if path.is_file())
+    progress(f"starting a fresh server on the export ({policy.server})")
+    with _server(model, manifest, policy) as server:
+        evidence = _asked(server, model, rows, expected, policy, size)
     if digest.of_tree(model) != subjects["model"]:
         raise SluiceError("the model changed while it was probed", where=str(model), remedy="run the probe again")
     return judge(evidence, policy, subjects=subjects)
 
 
-def _ask(model: Path, manifest: ModelManifest, golden: Path, policy: ServicePolicy) -> ServiceEvidence:
-    rows, expected = _golden(golden, manifest)
-    size = sum(path.stat().st_size for path in model.rglob("*") if path.is_file())
-    progress("starting a fresh process on the export")
-    with _Server(SERVERS[manifest.flavor], model, policy.max_load_seconds) as server:
-        name = f"fresh process, {manifest.flavor} {server.version or '(not loaded)'}"
-        if not server.version:
-            return ServiceEvidence(server=name, loaded=False, failure=server.failure, size=size)
-        progress(f"asking {len(expected)} golden requests")
-        answer = server.ask({"inputs": rows})
-        outputs = answer.get("outputs", [])
-        malformed = {what: "error" in server.ask(request) for what, request in _malformed(rows).items()}
-        latencies = []
-        for index in range(policy.requests):
-            row = index % len(expected)
-            start = time.perf_counter()
-            server.ask({"inputs": {name: [values[row]] for name, values in rows.items()}})
-            latencies.append(1000 * (time.perf_counter() - start))
-        lives = server.ask({"inputs": {name: values[:1] for name, values in rows.items()}})
-        return ServiceEvidence(
-            server=name, loaded="outputs" in lives, failure=server.failure or lives.get("error", ""), size=size,
-            load_seconds=server.load_seconds, answered=len(outputs), asked=len(expected),
-            difference=_difference(outputs, expected), latencies=tuple(latencies), memory=server.memory, malformed=malformed,
-        )  # fmt: skip
+def _server(model: Path, manifest: ModelManifest, policy: ServicePolicy) -> AbstractContextManager[Running]:
+    limits = {"max_memory": policy.max_memory_mb * MIB, "max_load_seconds": policy.max_load_seconds}
+    if policy.server is Server.PROCESS:
+        return process.started(model, manifest, **limits)
+    kind = kserve if policy.server is Server.KSERVE else tensorflow_serving
+    return kind.started(model, manifest, protocols=policy.asked, **limits)
 
 
-def _golden(folder: Path, manifest: ModelManifest) -> tuple[dict[str, list[Any]], list[Any]]:
+def _asked(
+    server: Running, model: Path, rows: Rows, expected: list[Any], policy: ServicePolicy, size: int
+) -> ServiceEvidence:
+    """Everything that is asked of a server, and whether it lived to the end."""
+    seen: dict[str, Any] = {}
+    failure = server.failure
+    if not failure:
+        try:
+            seen["talks"] = tuple(
+                _talk(protocol, client, rows, expected, policy) for protocol, client in server.clients.items()
+            )
+            client = next(iter(server.clients.values()))
+            seen["warmup"] = _warmed(client, model)
+            if policy.min_throughput:
+                seen["throughput"] = _throughput(client, rows, policy)
+            if policy.soak_seconds:
+                seen["soak"] = _soak(server, client, rows, policy)
+            client.predict(_row(rows, 0))
+        except (GoneError, RefusedError) as error:
+            failure = str(error) or "it is gone"
+    return ServiceEvidence(
+        server=server.name, image=os.environ.get(IMAGE, ""), loaded=not failure, failure=failure, size=size,
+        load_seconds=server.load_seconds, memory=server.process.peak, **seen,
+    )  # fmt: skip
+
+
+def _talk(protocol: str, client: Client, rows: Rows, expected: list[Any], policy: ServicePolicy) -> Talk:
+    """Golden requests, malformed ones, and single rows for the latency."""
+    progress(f"asking {len(expected)} golden requests{f' over {protocol}' if protocol else ''}")
+    try:
+        outputs = client.predict(rows)
+    except RefusedError:
+        outputs = []
+    malformed = dict(client.malformed(_row(rows, 0)))
+    latencies = []
+    for index in range(policy.requests):
+        row = _row(rows, index % len(expected))
+        start = time.perf_counter()
+        try:
+            client.predict(row)
+        except RefusedError:
+            continue  # told by the golden requests
+        latencies.append(1000 * (time.perf_counter() - start))
+    return Talk(protocol, len(expected), len(outputs), _difference(outputs, expected), tuple(latencies), malformed)
+
+
+def _warmed(client: Client, model: Path) -> tuple[int, int] | None:
+    """How many of the artifact's warm-up requests are answered, and how many there are."""
+    requests = warmup.requests(model)
+    answered = 0
+    for rows in requests or ():
+        try:
+            client.predict(rows)
+        except RefusedError:
+            continue
+        answered += 1
+    return None if requests is None else (answered, len(requests))
+
+
+def _throughput(client: Client, rows: Rows, policy: ServicePolicy) -> float:
+    """Requests answered per second by several clients at once."""
+    progress(f"{policy.clients} clients at once")
+    count = len(next(iter(rows.values())))
+    start = time.perf_counter()
+    with ThreadPoolExecutor(policy.clients) as pool:
+        answered = sum(
+            pool.map(lambda number: bool(client.predict(_row(rows, number % count))), range(policy.requests))
+        )
+    return answered / (time.perf_counter() - start)
+
+
+def _soak(server: Running, client: Client, rows: Rows, policy: ServicePolicy) -> Soak:
+    """A steady rate of single rows; a request that is late is sent at once, so that the rate is kept."""
+    progress(f"{policy.soak_rate:g} requests a second for {policy.soak_seconds:g} s")
+    count = len(next(iter(rows.values())))
+    before, start = server.process.resident, time.perf_counter()
+    asked, failed, latencies = 0, 0, []
+    for number in itertools.count():
+        due = start + number / policy.soak_rate
+        if due >= start + policy.soak_seconds:
+            break
+        time.sleep(max(0.0, due - time.perf_counter()))
+        asked += 1
+        try:
+            client.predict(_row(rows, number % count))
+        except RefusedError:
+            failed += 1
+            continue
+        latencies.append(1000 * (time.perf_counter() - due))  # a request that had to wait was slow to its client
+    return Soak(time.perf_counter() - start, asked, failed, tuple(latencies), server.process.resident - before)
+
+
+def _row(rows: Rows, index: int) -> Rows:
+    return {name: values[index : index + 1] for name, values in rows.items()}
+
+
+def _golden(folder: Path, manifest: ModelManifest) -> tuple[Rows, list[Any]]:
     """The golden rows as the signature takes them, by feature, and the predictions expected."""
     import pyarrow.parquet as pq
 
@@ -83,24 +169,11 @@ def _golden(folder: Path, manifest: ModelManifest) -> tuple[dict[str, list[Any]]
 
     table = pq.read_table(folder / GOLDEN_FILE)
     raw = arrays(table, manifest.features)
-    rows: dict[str, list[Any]] = {
+    rows: Rows = {
         name: [value.decode() for value in column] if manifest.features[name] is RawType.STRING else column.tolist()
         for name, column in raw.items()
     }
     return rows, table.column(PREDICTION).to_pylist()
-
-
-def _malformed(rows: dict[str, list[Any]]) -> dict[str, dict[str, Any]]:
-    """Requests that a server must refuse and survive."""
-    one = {name: values[:1] for name, values in rows.items()}
-    first = next(iter(one))
-    return {
-        "a missing feature": {"inputs": {name: values for name, values in one.items() if name != first}},
-        "an unknown feature": {"inputs": {**one, "no_such_feature": [1.0]}},
-        "a list for a value": {"inputs": {**one, first: [[[]]]}},
-        "an object for a value": {"inputs": {**one, first: {"a": 1}}},
-        "no inputs": {"instances": "?"},
-    }
 
 
 def _difference(outputs: list[Any], expected: list[Any]) -> float | None:
@@ -117,83 +190,3 @@ def _difference(outputs: list[Any], expected: list[Any]) -> float | None:
             return math.inf
         largest = max(largest, *gaps)
     return largest
-
-
-@dataclass
-class _Server:
-    """A fresh serving process.
-
-    Attributes:
-        script: the server's script.
-        model: the folder it loads, and nothing else.
-        timeout: seconds to wait for readiness.
-        version: the serving library's version; empty where the model did not load.
-        failure: what the process said if it died.
-        load_seconds: until readiness.
-        memory: peak resident memory so far, in bytes.
-    """
-
-    script: Path
-    model: Path
-    timeout: float
-    version: str = ""
-    failure: str = ""
-    load_seconds: float = 0.0
-    memory: int = 0
-
-    def __enter__(self) -> _Server:
-        self._errors: IO[bytes] = tempfile.TemporaryFile()
-        start = time.perf_counter()
-        self._process = subprocess.Popen(
-            [sys.executable, self.script, self.model],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._errors,
-            text=True,
-        )
-        self.version = str(self._read(self.timeout).get("ready", ""))
-        self.load_seconds = time.perf_counter() - start
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._process.kill()
-        self._process.wait()
-        for stream in (self._process.stdin, self._process.stdout, self._errors):
-            if stream:
-                stream.close()
-
-    def ask(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Send a request; returns the answer, or nothing where the process has died."""
-        if self._process.stdin is None or self.failure:
-            return {}
-        try:
-            self._process.stdin.write(json.dumps(request) + "\n")
-            self._process.stdin.flush()
-        except BrokenPipeError:
-            self.failure = self._last_words()
-            return {}
-        return self._read(60.0)
-
-    def _read(self, timeout: float) -> dict[str, Any]:
-        import selectors
-
-        if self._process.stdout is None:
-            return {}
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._process.stdout, selectors.EVENT_READ)
-            if not selector.select(timeout):
-                self.failure = f"no answer within {timeout:.0f} s"
-                return {}
-        line = self._process.stdout.readline()
-        if not line:
-            self.failure = self._last_words()
-            return {}
-        answer: dict[str, Any] = json.loads(line)
-        self.memory = max(self.memory, answer.get("memory", 0))
-        return answer
-
-    def _last_words(self) -> str:
-        self._process.wait()
-        self._errors.seek(0)
-        lines = self._errors.read().decode(errors="replace").strip().splitlines()
-        return lines[-1] if lines else f"exit status {self._process.returncode}"

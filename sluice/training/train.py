@@ -19,6 +19,7 @@ from sluice.progress import progress
 from sluice.training import devices, warm, warmup
 from sluice.training.checkpoints import Checkpoints
 from sluice.training.contract import Job
+from sluice.training.golden import with_edges
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -82,7 +83,7 @@ def train(
     if job.devices.worker == 0:
         progress("exporting")
         model_out.mkdir(parents=True, exist_ok=True)
-        golden = rows_of(examples, EVAL, list(job.plan.raw), GOLDEN_ROWS)
+        golden = with_edges(rows_of(examples, EVAL, list(job.plan.raw), GOLDEN_ROWS))
         raw = arrays(golden, job.plan.raw)
         fitted.export(model_out)
         if fitted.flavor == "tensorflow":

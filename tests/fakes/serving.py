@@ -45,7 +45,7 @@ class _Unhashed:
 def _predict(_: str, values: tuple[float, ...], given: _Unhashed) -> tuple[float, ...]:
     request = json.dumps({"inputs": {"x": values}}) + "\n"
     server: Any = subprocess.run(
-        [PYTHON, ROOT / "sluice" / "serving" / "server.py", given.folder],
+        [PYTHON, ROOT / "sluice" / "serving" / "servers" / "bare_tensorflow.py", given.folder],
         input=request,
         capture_output=True,
         text=True,

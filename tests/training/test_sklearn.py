@@ -55,7 +55,7 @@ def test_numbers_are_whole_where_only_whole_ones_will_do(examples: Examples, tmp
     trained(tmp_path, examples, estimator=FOREST, hyperparameters=given)
     import skops.io
 
-    from sluice.serving.sklearn_server import VOUCHED
+    from sluice.serving.servers.bare_sklearn import VOUCHED
 
     (_, forest) = skops.io.load(tmp_path / "model" / "estimator.skops", trusted=list(VOUCHED)).steps[1]
     assert (forest.n_estimators, forest.max_features) == (5, 1.0)

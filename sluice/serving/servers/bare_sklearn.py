@@ -1,4 +1,4 @@
-"""A bare server for the flavor ``sklearn``: as `server.py`, with TensorFlow for the preprocessing and skops behind it.
+"""A bare server for the flavor ``sklearn``: as `bare_tensorflow`, with TensorFlow for the preprocessing and skops behind it.
 
 It imports nothing of ours and no pickle: skops builds objects of types it knows, and of those named here.
 """
