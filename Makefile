@@ -43,6 +43,8 @@ compile: setup ## Compile components and pipelines to build/
 
 bench: setup $(data) ## Measure the line, the data gate and the model gate   [BENCH_JSON=FILE]
 	@.venv/bin/python -m tests.bench.line
+	@.venv/bin/python -m tests.bench.push
+	@.venv-components/bin/python -m tests.bench.probe 2>/dev/null
 	@.venv-components/bin/python -m tests.bench.data 2>/dev/null
 	@.venv-components/bin/python -m tests.bench.evaluate 2>/dev/null
 

@@ -78,7 +78,7 @@ def test_code_runs(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     aiplatform.init(credentials=AnonymousCredentials())
     scope: dict[str, object] = {}
     for code in blocks("python"):
-        exec(code, scope)  # noqa: S102 - our own README
+        exec(compile(code, "README.md", "exec", dont_inherit=True), scope)  # noqa: S102 - our own README
     assert yaml.safe_load((checkout / "mine.yaml").read_text())["deploymentSpec"]["executors"]["exec-ingest"]
     runtime = scope["job"].to_dict()["runtimeConfig"]["parameterValues"]  # type: ignore[attr-defined]
     assert runtime["span"] == "latest"
@@ -107,7 +107,7 @@ def test_components_pages_run(tmp_path: Path, flights: Path) -> None:
     for page in PAGES[2:]:
         for language, text in re.findall(r"^```(\w+)\n(.*?)^```", page.read_text(), re.M | re.S):
             if language == "python":
-                exec(text, {})  # noqa: S102 - our own page
+                exec(compile(text, str(page), "exec", dont_inherit=True), {})  # noqa: S102 - our own page
             for line in text.splitlines() if language == "sh" else ():
                 command = line.replace(".venv/bin/sluice", str(Path(sys.executable).with_name("sluice")))
                 command = command.replace("examples/flights", str(ROOT / "examples" / "flights"))

@@ -124,6 +124,7 @@ def _load(path: Path) -> Any:
 
 def _write(component: Any, target: Path, images: Images) -> Path:
     from kfp import compiler
+    from kfp.dsl.graph_component import GraphComponent
 
     with tempfile.TemporaryDirectory() as scratch:
         raw = Path(scratch) / "raw.yaml"
@@ -133,7 +134,8 @@ def _write(component: Any, target: Path, images: Images) -> Path:
     for executor in documents[0]["deploymentSpec"]["executors"].values():
         container = executor["container"]
         container["image"] = images.complete(container["image"])
-        container["env"] = [*container.get("env", []), {"name": IMAGE_VARIABLE, "value": container["image"]}]
+        if isinstance(component, GraphComponent):  # kfp 2.17 cannot load a component that has an environment
+            container["env"] = [*container.get("env", []), {"name": IMAGE_VARIABLE, "value": container["image"]}]
     header = "\n".join(line for line in text.splitlines() if line.startswith("#"))
     body = yaml.safe_dump_all(documents, sort_keys=True, width=10_000, allow_unicode=True)
     partial = target.with_suffix(".partial")

@@ -84,3 +84,27 @@ def test_the_command(ledger: Ledger, tmp_path: Path) -> None:
     given = [sluice, "rollback", "--reason", "worse", "--by", "ann", "--ledger", ledger.store.uri]
     done = subprocess.run(given, capture_output=True, text=True, check=True, cwd=tmp_path)
     assert "version 4 is the champion: it is version 1 again" in done.stdout
+
+
+def test_policies_are_adopted_by_name_and_with_a_reason(tmp_path: Path) -> None:
+    sluice, flights = str(Path(sys.executable).with_name("sluice")), Path(__file__).parents[2] / "examples" / "flights"
+    given = ["--config", str(flights), "--set", f"ledger={tmp_path / 'ledger'}"]
+
+    def said(*arguments: str) -> str:
+        done = subprocess.run([sluice, *arguments, *given], capture_output=True, text=True, check=False, cwd=tmp_path)
+        return done.stdout + done.stderr
+
+    assert "entry 1: these policies are in force" in said("adopt", "--reason", "first", "--by", "ann")
+    assert "are in force already, since entry 1" in said("adopt", "--reason", "again", "--by", "ann")
+    weaker = ["--set", "policies.data.min_rows=10"]
+    assert "the data policy is not the one in force since entry 1 (min_rows: 1000 -> 10)" in said("run", *weaker)
+    assert "data: min_rows: 1000 -> 10" in said("adopt", "--reason", "small months", "--by", "ann", *weaker)
+    assert (
+        "there is no champion"
+        in subprocess.run(
+            [sluice, "route", "50", "--reason", "?", "--ledger", str(tmp_path / "ledger")],
+            capture_output=True,
+            text=True,
+            check=False,
+        ).stderr
+    )
