@@ -12,12 +12,17 @@ import sys
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 import yaml
 
+from sluice.client import settings
+from sluice.config.platform import Kubernetes, Platform
 from sluice.errors import SluiceError
+
+if TYPE_CHECKING:
+    from sluice.config.usecase import UseCase
 
 IMAGE = re.compile(r"^(?:[^/]+/)*sluice/(?P<name>[a-z-]+):(?P<tag>[^@]+)$")
 IMAGE_VARIABLE = "SLUICE_IMAGE"
@@ -49,13 +54,19 @@ class Images:
         return f"{name}:{self.tag or match['tag']}"
 
 
-def compile_all(root: Path, out: Path, images: Images) -> list[Path]:
+TARGETS = ("portable", "kubeflow")
+"""``portable``: one document, for Vertex AI and Kubeflow. ``kubeflow``: a second one has the settings of the pods."""
+
+
+def compile_all(root: Path, out: Path, images: Images, use_case: UseCase | None = None) -> list[Path]:
     """Compile ``components/*/component.py`` and ``pipelines/*.py`` of a checkout.
 
     Args:
         root: the checkout.
-        out: ``components/<name>.yaml``, ``pipelines/<name>.yaml`` and ``sluice.schema.json`` go there.
+        out: ``components/<name>.yaml``, ``pipelines/<name>.yaml``, ``pipelines/kubeflow/<name>.yaml`` and
+            ``sluice.schema.json`` go there.
         images: how image names are completed.
+        use_case: whose `resources` and `platform` the pipelines get; None: the defaults.
 
     Returns:
         The files written.
@@ -66,7 +77,7 @@ def compile_all(root: Path, out: Path, images: Images) -> list[Path]:
         raise SluiceError(
             "no components and no pipelines here", where=str(root), remedy="run it in a checkout of Sluice"
         )
-    targets = [target for path, folder in sources for target in compile_file(path, folder, images)]
+    targets = [target for path, folder in sources for target in compile_file(path, folder, images, use_case)]
     return [*targets, _editor_schema(out / "sluice.schema.json")]
 
 
@@ -78,7 +89,7 @@ def _editor_schema(target: Path) -> Path:
     return target
 
 
-def compile_file(path: Path, out: Path, images: Images) -> list[Path]:
+def compile_file(path: Path, out: Path, images: Images, use_case: UseCase | None = None) -> list[Path]:
     """Compile what a file defines (not what it imports) to ``<out>/<name>.yaml``.
 
     Raises:
@@ -97,7 +108,11 @@ def compile_file(path: Path, out: Path, images: Images) -> list[Path]:
         raise SluiceError("no component and no pipeline is defined here", where=str(path),
                           remedy="define one with @dsl.component or @dsl.pipeline")  # fmt: skip
     out.mkdir(parents=True, exist_ok=True)
-    return [_write(value, out / f"{name.replace('_', '-')}.yaml", images) for name, value in found.items()]
+    return [
+        target
+        for name, value in found.items()
+        for target in _write(value, out, name.replace("_", "-"), images, use_case)
+    ]
 
 
 def _own_name(path: Path) -> str:
@@ -122,7 +137,8 @@ def _load(path: Path) -> Any:
     return module
 
 
-def _write(component: Any, target: Path, images: Images) -> Path:
+def _write(component: Any, out: Path, name: str, images: Images, use_case: UseCase | None) -> list[Path]:
+    """A component's file, or a pipeline's for every target."""
     from kfp import compiler
     from kfp.dsl.graph_component import GraphComponent
 
@@ -130,16 +146,27 @@ def _write(component: Any, target: Path, images: Images) -> Path:
         raw = Path(scratch) / "raw.yaml"
         compiler.Compiler().compile(component, str(raw))
         text = raw.read_text()
-    documents = list(yaml.safe_load_all(text))
-    for executor in documents[0]["deploymentSpec"]["executors"].values():
+    spec, *more = yaml.safe_load_all(text)
+    header = "\n".join(line for line in text.splitlines() if line.startswith("#"))
+    is_pipeline = isinstance(component, GraphComponent)
+    for executor in spec["deploymentSpec"]["executors"].values():
         container = executor["container"]
         container["image"] = images.complete(container["image"])
-        if isinstance(component, GraphComponent):  # kfp 2.17 cannot load a component that has an environment
+        if is_pipeline:  # kfp 2.17 cannot load a component that has an environment
             container["env"] = [*container.get("env", []), {"name": IMAGE_VARIABLE, "value": container["image"]}]
-    header = "\n".join(line for line in text.splitlines() if line.startswith("#"))
-    body = yaml.safe_dump_all(documents, sort_keys=True, width=10_000, allow_unicode=True)
+    if is_pipeline:
+        settings.settle(spec, use_case.resources if use_case else {})
+    targets = [_save(out / f"{name}.yaml", header, [spec, *more])]
+    if is_pipeline and not more:  # whoever sets pods in a pipeline's own file has a Kubeflow build already
+        pods = settings.kubernetes_document(spec, use_case.platform.kubernetes if use_case else Kubernetes())
+        targets.append(_save(out / "kubeflow" / f"{name}.yaml", header, [spec, pods]))
+    return targets
+
+
+def _save(target: Path, header: str, documents: list[Any]) -> Path:
+    target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_suffix(".partial")
-    partial.write_text(f"{header}\n{body}")
+    partial.write_text(f"{header}\n{yaml.safe_dump_all(documents, sort_keys=True, width=10_000, allow_unicode=True)}")
     partial.rename(target)
     return target
 
@@ -152,11 +179,18 @@ def command(
     digest: Annotated[
         list[str] | None, typer.Option(help="[b]NAME=sha256:...[/b], e.g. of tensorflow; may be repeated.")
     ] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", "-c", help="A use case, whose resources and platform the pipelines get.")
+    ] = None,
 ) -> None:
-    """Compile every component and pipeline to YAML.
+    """Compile every component and pipeline to YAML: portable, and for Kubeflow with the settings of its pods.
 
-    Example: sluice compile --registry europe-docker.pkg.dev/my-project/sluice --tag 0.1.0
+    Example: sluice compile --config examples/flights --registry europe-docker.pkg.dev/my-project/sluice --tag 0.1.0
     """
-    pairs = dict(item.partition("=")[::2] for item in digest or [])
-    for target in compile_all(root, out, Images(registry, tag, pairs)):
+    from sluice.config.load import load
+
+    use_case = load(config) if config else None
+    known = use_case.platform if use_case else Platform()
+    pairs = {**known.digests, **dict(item.partition("=")[::2] for item in digest or [])}
+    for target in compile_all(root, out, Images(registry or known.registry, tag or known.tag, pairs), use_case):
         typer.echo(target)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -51,7 +54,7 @@ def test_every_stage_is_there(compiled: Path) -> None:
 
 
 def test_the_portable_build_is_one_document_and_installs_nothing(compiled: Path) -> None:
-    for path in compiled.rglob("*.yaml"):
+    for path in [*compiled.glob("components/*.yaml"), *compiled.glob("pipelines/*.yaml")]:
         documents = list(yaml.safe_load_all(path.read_text()))
         assert len(documents) == 1
         assert "pip install" not in path.read_text()
@@ -97,3 +100,106 @@ def test_components_and_pipelines_by_name() -> None:
     assert "ledger" in sluice.pipeline("training").component_spec.inputs
     with pytest.raises(SluiceError, match="there are: evaluate, ingest"):
         sluice.component("digest")
+
+
+CONFIGURED = """
+resources:
+  train: {memory: 32Gi, accelerator: NVIDIA_TESLA_T4, accelerators: 1, retries: 2, cache: false}
+platform:
+  registry: registry.example/team
+  digests: {tensorflow: "sha256:abc"}
+  kubernetes:
+    secrets:
+      - {name: store, env: {key: AWS_SECRET_ACCESS_KEY}, steps: [ingest, push]}
+      - {name: signing, mount: /secrets}
+    volumes: [{claim: data, mount: /data, steps: [ingest]}]
+    node_selector: {pool: cpu}
+    tolerations: [{key: gpu, operator: Exists, effect: NoSchedule}]
+    pull_secrets: [registry]
+    timeout_seconds: 3600
+    labels: {team: flights}
+    annotations: {sidecar.istio.io/inject: "false"}
+"""
+
+
+@pytest.fixture(scope="module")
+def kubeflow(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The Kubeflow build of a configured use case: pipeline, pods by executor."""
+    folder = tmp_path_factory.mktemp("configured")
+    text = (ROOT / "examples" / "flights" / "sluice.yaml").read_text() + CONFIGURED
+    (folder / "sluice.yaml").write_text(text)
+    command = [
+        sys.executable,
+        "-m",
+        "sluice.client.cli",
+        "compile",
+        "--config",
+        str(folder),
+        "--out",
+        str(folder / "out"),
+    ]
+    subprocess.run(command, check=True, capture_output=True, cwd=ROOT)
+    spec, pods = yaml.safe_load_all((folder / "out" / "pipelines" / "kubeflow" / "training.yaml").read_text())
+    return spec, pods["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+
+
+def test_every_step_has_limits(compiled: Path, kubeflow: tuple[dict[str, Any], dict[str, Any]]) -> None:
+    for spec in (yaml.safe_load((compiled / "pipelines" / "training.yaml").read_text()), kubeflow[0]):
+        for name, executor in spec["deploymentSpec"]["executors"].items():
+            limits = executor["container"]["resources"]
+            assert limits["resourceCpuLimit"], name
+            assert limits["resourceMemoryLimit"], name
+
+
+def test_resources_retries_and_caching_of_a_step(kubeflow: tuple[dict[str, Any], dict[str, Any]]) -> None:
+    spec, _ = kubeflow
+    limits = spec["deploymentSpec"]["executors"]["exec-train"]["container"]["resources"]
+    assert (limits["resourceCpuLimit"], limits["resourceMemoryLimit"]) == ("4", "32Gi")
+    assert limits["accelerator"] == {
+        "resourceCount": "1",
+        "resourceType": "NVIDIA_TESLA_T4",
+        "count": "1",
+        "type": "NVIDIA_TESLA_T4",
+    }
+    tasks = {
+        name: task
+        for _, component in spec["components"].items()
+        for name, task in component.get("dag", {}).get("tasks", {}).items()
+    }
+    assert tasks["train"]["retryPolicy"]["maxRetryCount"] == 2
+    assert tasks["train"]["cachingOptions"] == {}
+    assert "retryPolicy" not in tasks["evaluate"]
+    assert tasks["evaluate"]["cachingOptions"] == {"enableCache": True}
+
+
+def test_pods_of_the_kubeflow_build(kubeflow: tuple[dict[str, Any], dict[str, Any]]) -> None:
+    spec, pods = kubeflow
+    assert pods.keys() == spec["deploymentSpec"]["executors"].keys()
+    ingest, train = pods["exec-ingest"], pods["exec-train"]
+    assert [item["secretName"] for item in ingest["secretAsEnv"]] == ["store"]
+    assert "secretAsEnv" not in train
+    assert ingest["pvcMount"][0]["mountPath"] == "/data"
+    assert "pvcMount" not in train
+    for pod in pods.values():
+        assert [item["secretName"] for item in pod["secretAsVolume"]] == ["signing"]
+        assert pod["securityContext"] == {"runAsUser": "10001", "runAsNonRoot": True}
+        assert pod["nodeSelector"] == {"labels": {"pool": "cpu"}}
+        assert pod["tolerations"] == [{"key": "gpu", "operator": "Exists", "effect": "NoSchedule"}]
+        assert [item["secretName"] for item in pod["imagePullSecret"]] == ["registry"]
+        assert pod["activeDeadlineSeconds"] == "3600"
+        assert pod["podMetadata"] == {
+            "labels": {"team": "flights"},
+            "annotations": {"sidecar.istio.io/inject": "false"},
+        }
+    images = {executor["container"]["image"] for executor in spec["deploymentSpec"]["executors"].values()}
+    assert images == {
+        f"registry.example/team/light:{sluice.__version__}",
+        "registry.example/team/tensorflow@sha256:abc",
+    }
+
+
+def test_kfp_takes_both_builds(compiled: Path) -> None:
+    from kfp import components
+
+    for path in (compiled / "pipelines" / "training.yaml", compiled / "pipelines" / "kubeflow" / "training.yaml"):
+        assert components.load_component_from_file(str(path)).name == "training"
