@@ -16,7 +16,10 @@ class SluiceError(Exception):
         what: what was seen.
         where: file and path inside it, artifact, or URI; empty where there is no place to point to.
         remedy: what would settle it; empty where nothing can be advised.
+        exit_status: of the command that it ends: 1 for a mistake, 7 where the same command may succeed later.
     """
+
+    exit_status = 1
 
     def __init__(self, what: str, *, where: str = "", remedy: str = "") -> None:
         self.what, self.where, self.remedy = what, where, remedy

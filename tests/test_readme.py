@@ -65,9 +65,6 @@ def test_commands_run(checkout: Path, command: str) -> None:
 
 
 def test_code_runs(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from google.auth.credentials import AnonymousCredentials
-    from google.cloud import aiplatform
-
     subprocess.run(
         [Path(sys.executable).with_name("sluice"), "compile", "--out", "compiled"],
         cwd=checkout,
@@ -75,14 +72,10 @@ def test_code_runs(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         capture_output=True,
     )
     monkeypatch.chdir(checkout)
-    aiplatform.init(credentials=AnonymousCredentials())
     scope: dict[str, object] = {}
     for code in blocks("python"):
         exec(compile(code, "README.md", "exec", dont_inherit=True), scope)  # noqa: S102 - our own README
     assert yaml.safe_load((checkout / "mine.yaml").read_text())["deploymentSpec"]["executors"]["exec-ingest"]
-    runtime = scope["job"].to_dict()["runtimeConfig"]["parameterValues"]  # type: ignore[attr-defined]
-    assert runtime["span"] == "latest"
-    assert callable(scope["submit"])
 
 
 def test_the_use_case_loads() -> None:

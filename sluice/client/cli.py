@@ -10,6 +10,7 @@ from sluice.client import compile as compile_command
 from sluice.client import decisions, evaluate, ledger
 from sluice.client import run as run_command
 from sluice.client import validate as validate_command
+from sluice.client.submission import command as submission
 from sluice.errors import SluiceError
 
 app = typer.Typer(
@@ -22,6 +23,11 @@ app = typer.Typer(
     "service, and publishes what three gates blessed. Then look at [b]sluice ledger log[/b].",
 )
 app.command("run")(run_command.run)
+app.command("submit")(submission.submit)
+app.command("schedule")(submission.schedule)
+app.command("status")(submission.status)
+app.command("logs")(submission.logs)
+app.command("cancel")(submission.cancel)
 app.command("compile")(compile_command.command)
 app.command("validate")(validate_command.validate)
 app.add_typer(validate_command.app, name="schema")
@@ -34,12 +40,12 @@ app.command("route")(decisions.route)
 
 
 def main() -> None:
-    """Run the command; a user's mistake ends it with one message and exit status 1."""
+    """Run the command; a user's mistake ends it with one message and its exit status."""
     try:
         app()
     except SluiceError as error:
         print(f"sluice: {error}", file=sys.stderr)  # noqa: T201
-        sys.exit(1)
+        sys.exit(error.exit_status)
 
 
 if __name__ == "__main__":

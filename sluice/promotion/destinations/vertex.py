@@ -233,7 +233,7 @@ class _said:  # noqa: N801 - used as a context manager
             remedies = {
                 exceptions.Forbidden: "give the service account roles/aiplatform.user in that project",
                 exceptions.NotFound: "check project, location, model and endpoint in the URI",
-                exceptions.ResourceExhausted: "ask for more quota, name a smaller machine, or try again later",
+                exceptions.TooManyRequests: "ask for more quota, name a smaller machine, or try again later",
             }
             remedy = next(
                 (text for of, text in remedies.items() if isinstance(error, of)), "try again; see the service's status"

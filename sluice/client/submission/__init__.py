@@ -1,0 +1,1 @@
+"""Submission: starting, scheduling, watching and ending runs on Vertex AI and on Kubeflow."""

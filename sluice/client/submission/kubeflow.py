@@ -1,0 +1,207 @@
+"""Kubeflow Pipelines."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+from sluice.client.submission.request import Run, ServiceError, State, Step, Work
+from sluice.errors import SluiceError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sluice.config.platform import Kubeflow
+    from sluice.config.usecase import UseCase
+
+STATES = {
+    "PENDING": State.PENDING, "RUNNING": State.RUNNING, "SUCCEEDED": State.SUCCEEDED, "SKIPPED": State.SKIPPED,
+    "CACHED": State.SUCCEEDED, "FAILED": State.FAILED, "CANCELING": State.RUNNING, "CANCELED": State.CANCELLED, "PAUSED": State.PENDING,
+    "OMITTED": State.SKIPPED,
+}  # fmt: skip
+"""Kubeflow's states of runs and of tasks."""
+
+
+class KubeflowPipelines:
+    """Runs on Kubeflow Pipelines; see `Target`."""
+
+    def __init__(self, use_case: UseCase) -> None:
+        self.settings: Kubeflow = use_case.platform.kubeflow
+        self._client = self._connect()
+
+    def request(self, work: Work) -> dict[str, Any]:
+        """See `Target.request`."""
+        spec, *pods = work.documents
+        return {
+            "display_name": work.name, "experiment": self.settings.experiment, "service_account": self.settings.service_account,
+            "pipeline_spec": {"pipeline_spec": spec, "platform_spec": pods[0] if pods else {}},
+            "runtime_config": {"parameters": work.arguments, "pipeline_root": self.settings.pipeline_root},
+        }  # fmt: skip
+
+    def submit(self, work: Work) -> Run:
+        """See `Target.submit`.
+
+        Kubeflow's names are not unique: the first run of a name in the experiment is the one that counts, and where
+        two were started at the same moment the later is ended.
+        """
+        with said(), _quietly(), work.file() as path:
+            experiment = self._experiment()
+            if found := self._named(work.name, experiment):
+                return self._told(found[0], known=True)
+            started = self._client.run_pipeline(
+                experiment_id=experiment, job_name=work.name, pipeline_package_path=path, params=work.arguments,
+                pipeline_root=self.settings.pipeline_root or None, service_account=self.settings.service_account or None,
+                enable_caching=None if work.use_case.platform.caching else False,
+            )  # fmt: skip
+            first = (self._named(work.name, experiment) or [started])[0]
+            if first.run_id != started.run_id:
+                self._client.terminate_run(started.run_id)
+                return self._told(first, known=True)
+            return self._told(started)
+
+    def schedule(self, work: Work, cron: str) -> str:
+        """See `Target.schedule`; Kubeflow's expressions begin with seconds."""
+        expression = cron if len(cron.split()) == 6 else f"0 {cron}"
+        with said(), _quietly(), work.file() as path:
+            made = self._client.create_recurring_run(
+                experiment_id=self._experiment(), job_name=work.use_case.name, cron_expression=expression, max_concurrency=1,
+                params=work.arguments, pipeline_package_path=path, pipeline_root=self.settings.pipeline_root or None,
+                service_account=self.settings.service_account or None, no_catchup=True,
+                enable_caching=None if work.use_case.platform.caching else False,
+            )  # fmt: skip
+            return str(made.recurring_run_id)
+
+    def get(self, run: str) -> Run:
+        """See `Target.get`."""
+        with said():
+            return self._told(self._client.get_run(run))
+
+    def cancel(self, run: str) -> Run:
+        """See `Target.cancel`."""
+        with said():
+            if not self._told(self._client.get_run(run)).state.ended:
+                self._client.terminate_run(run)
+            return self._told(self._client.get_run(run))
+
+    def logs(self, run: Run, step: Step) -> Iterator[str]:
+        """See `Target.logs`: the log of the step's pod."""
+        if not step.log:
+            return
+        with said():
+            answer = self._client._run_api.api_client.call_api(
+                f"/apis/v1alpha1/runs/{run.id}/nodes/{step.log}/log", "GET", auth_settings=["Bearer"], _preload_content=False,
+                _return_http_data_only=True,
+            )  # fmt: skip
+            yield from answer.data.decode(errors="replace").splitlines()
+
+    def _connect(self) -> Any:
+        import kfp
+        import urllib3
+
+        token, host = self._token(), self.settings.host
+        if host:  # kfp's client tries for half a minute and keeps the reason to itself
+            headers = {"Authorization": f"Bearer {token}"} if token else {}
+            url = f"{host.rstrip('/')}/apis/v2beta1/healthz"
+            try:
+                answer = urllib3.PoolManager(timeout=10.0, retries=False).request("GET", url, headers=headers)
+            except urllib3.exceptions.HTTPError as error:
+                raise ServiceError(f"Kubeflow cannot be reached: {error}", where=host,
+                                   remedy="check platform.kubeflow.host and the network, and run it again") from None  # fmt: skip
+            if answer.status != 200:
+                raise _problem(answer.status, answer.data.decode(errors="replace"), host)
+        try:
+            return kfp.Client(
+                host=host or None, existing_token=token or None, namespace=self.settings.namespace or "kubeflow"
+            )
+        except Exception as error:
+            raise SluiceError(f"no connection to Kubeflow: {error}", where="platform.kubeflow",
+                              remedy="set platform.kubeflow.host, or run it inside the cluster") from None  # fmt: skip
+
+    def _token(self) -> str:
+        name = self.settings.token_variable
+        if name and not os.environ.get(name):
+            raise SluiceError(f"the environment variable {name} is not set", where="platform.kubeflow.token_variable",
+                              remedy=f"export {name} with a bearer token for {self.settings.host}")  # fmt: skip
+        return os.environ.get(name, "") if name else ""
+
+    def _experiment(self) -> str:
+        made = self._client.create_experiment(self.settings.experiment, namespace=self.settings.namespace or None)
+        return str(made.experiment_id)
+
+    def _named(self, name: str, experiment: str) -> list[Any]:
+        """Runs of this name in the experiment that were not ended by `submit`, the first one first."""
+        wanted = {"predicates": [{"operation": "EQUALS", "key": "name", "stringValue": name}]}
+        found = self._client.list_runs(
+            page_size=100, experiment_id=experiment, filter=json.dumps(wanted), namespace=self.settings.namespace or None,
+        ).runs or []  # fmt: skip
+        return sorted(found, key=lambda run: (run.created_at, run.run_id))
+
+    def _told(self, run: Any, *, known: bool = False) -> Run:
+        details = (run.run_details.task_details or []) if run.run_details else []
+        steps = tuple(
+            Step(
+                task.display_name,
+                STATES.get(task.state, State.PENDING),
+                task.error.message if task.error else "",
+                _pod(task),
+            )
+            for task in details
+            if _pod(task)
+        )
+        error = run.error.message if run.error else ""
+        url = f"{self.settings.host.rstrip('/')}/#/runs/details/{run.run_id}" if self.settings.host else ""
+        return Run(run.run_id, STATES.get(run.state, State.PENDING), steps, error, url, known)
+
+
+def _pod(task: Any) -> str:
+    """The pod of a task that runs code; drivers and groups have none of their own."""
+    children = [child.pod_name for child in task.child_tasks or [] if child.pod_name]
+    return str(task.pod_name or (children[0] if children else ""))
+
+
+@contextlib.contextmanager
+def _quietly() -> Iterator[None]:
+    """Kfp's client prints links, where ours are printed."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        yield
+
+
+@contextlib.contextmanager
+def said() -> Iterator[None]:
+    """Errors of Kubeflow's client, in words."""
+    from kfp_server_api import ApiException
+    from urllib3.exceptions import HTTPError
+
+    try:
+        yield
+    except ApiException as error:
+        raise _problem(error.status, error.body or "", "Kubeflow") from None
+    except HTTPError as error:
+        raise ServiceError(f"Kubeflow cannot be reached: {error}", where="platform.kubeflow.host",
+                           remedy="check the host and the network, and run it again") from None  # fmt: skip
+
+
+def _problem(status: int, body: str, where: str) -> SluiceError:
+    try:
+        known = json.loads(body)
+        words = known.get("message") or known.get("error_message") or known.get("error", {}).get("message") or body
+    except (ValueError, AttributeError):
+        words = body.strip()[:200]
+    if status == 401:
+        return SluiceError(f"the token is missing or has expired: {words}", where=where,
+                           remedy="get a new one, and export it in the variable that platform.kubeflow.token_variable names")  # fmt: skip
+    if status == 403:
+        return SluiceError(f"not allowed: {words}", where=where,
+                           remedy="check platform.kubeflow.namespace and the account's rights in it")  # fmt: skip
+    if status == 404:
+        return SluiceError(f"not there: {words}", where=where, remedy="check the run's ID and platform.kubeflow.host")
+    if status in (429, 503, 502, 504):
+        return ServiceError(
+            f"the service has no room ({status}): {words}",
+            where=where,
+            remedy="run it again later; nothing was started",
+        )
+    return SluiceError(f"the request was refused ({status}): {words}", where=where, remedy="nothing was started")

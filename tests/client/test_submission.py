@@ -1,0 +1,362 @@
+"""Submission to Vertex AI and to Kubeflow: strict stand-ins, the real clients, faults included."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from sluice.client.cli import app
+from sluice.client.submission import command, vertex
+from sluice.errors import SluiceError
+from tests.fakes.kubeflow import Kubeflow
+from tests.fakes.rest import Rest
+from tests.fakes.vertex_pipelines import VertexPipelines
+
+ROOT = Path(__file__).parents[2]
+DIGESTS = {"light": "sha256:" + "a" * 64, "tensorflow": "sha256:" + "b" * 64}
+STEPS = {"resolve", "ingest", "validate", "transform", "train", "evaluate", "probe", "push", "refuse", "refuse-2"}
+
+
+@dataclass
+class Result:
+    """What a command said and how it ended."""
+
+    code: int
+    out: str
+
+
+@pytest.fixture
+def use_case(tmp_path: Path) -> Path:
+    """The flights, with everything where a cluster reaches it."""
+    content = yaml.safe_load((ROOT / "examples" / "flights" / "sluice.yaml").read_text())
+    content |= {
+        "source": {"uri": "gs://data/span-{SPAN}.parquet", "window": 3},
+        "ledger": "gs://data/ledger",
+        "destination": "gs://data/published",
+    }
+    content["platform"] = {
+        "registry": "europe-docker.pkg.dev/acme/sluice", "digests": DIGESTS,
+        "vertex": {"project": "acme", "location": "europe-west4", "pipeline_root": "gs://data/runs", "service_account": "runner@acme",
+                   "labels": {"team": "flights"}, "network": "projects/1/global/networks/n", "encryption_key": "projects/acme/k"},
+        "kubeflow": {"host": "", "experiment": "flights"},
+    }  # fmt: skip
+    (tmp_path / "sluice.yaml").write_text(yaml.safe_dump(content))
+    return tmp_path / "sluice.yaml"
+
+
+@pytest.fixture
+def vertex_ai(monkeypatch: pytest.MonkeyPatch) -> Iterator[VertexPipelines]:
+    """Vertex AI on loopback."""
+    from google.cloud import aiplatform
+    from google.cloud import logging as cloud_logging
+    from google.cloud.aiplatform.utils import gcs_utils
+    from google.oauth2.credentials import Credentials
+
+    monkeypatch.setattr(gcs_utils, "create_gcs_bucket_for_pipeline_artifacts_if_it_does_not_exist", lambda **_: None)
+    with VertexPipelines().running() as service:
+        aiplatform.init(api_endpoint=service.url, api_transport="rest", credentials=Credentials(token="t"))
+        client = cloud_logging.Client(
+            project="acme",
+            credentials=Credentials(token="t"),
+            _use_grpc=False,
+            client_options={"api_endpoint": service.url},
+        )
+        monkeypatch.setattr(vertex, "logging_client", lambda *_: client)
+        yield service
+
+
+@pytest.fixture
+def kubeflow(use_case: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Kubeflow]:
+    """Kubeflow on loopback, which asks for a token."""
+    with Kubeflow(token="let-me-in", namespaces=("team",)).running() as service:
+        content = yaml.safe_load(use_case.read_text())
+        content["platform"]["kubeflow"] |= {"host": service.url, "namespace": "team", "token_variable": "KFP_TOKEN"}
+        use_case.write_text(yaml.safe_dump(content))
+        monkeypatch.setenv("KFP_TOKEN", "let-me-in")
+        yield service
+
+
+@pytest.fixture
+def sluice(use_case: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """Run a command as `main` does."""
+    monkeypatch.setattr(command, "POLL", 0.0)
+
+    def run(*arguments: str) -> Result:
+        done = CliRunner().invoke(app, [*arguments, "--config", str(use_case)])
+        if isinstance(done.exception, SluiceError):
+            return Result(done.exception.exit_status, f"sluice: {done.exception}")
+        if done.exception and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        return Result(done.exit_code, done.output)
+
+    return run
+
+
+@pytest.fixture(params=["vertex", "kubeflow"])
+def service(request: pytest.FixtureRequest) -> tuple[str, Any]:
+    """Each service: its name, and its stand-in."""
+    return request.param, request.getfixturevalue("vertex_ai" if request.param == "vertex" else "kubeflow")
+
+
+def started(service: Any) -> list[Any]:
+    return list(service.jobs.values() if isinstance(service, VertexPipelines) else service.runs.values())
+
+
+def test_a_run_is_submitted_and_followed_to_its_end(service: tuple[str, Any], sluice: Callable[..., Result]) -> None:
+    name, api = service
+    done = sluice("submit", name, "--span", "2-4", "--set", "trainer.steps=77", "--key", "build-42", "--wait")
+    assert done.code == 0, done.out
+    assert "submitted: " in done.out
+    assert {line.split()[1] for line in done.out.splitlines() if line.startswith("✓")} == STEPS
+    assert ": succeeded after" in done.out
+    (run,) = started(api)
+    given = run["runtimeConfig"]["parameterValues"] if name == "vertex" else run["runtime_config"]["parameters"]
+    assert (given["span"], given["trainer"]["steps"], given["ledger"]) == ("2-4", 77, "gs://data/ledger")
+    assert given["facts"]["by"]
+
+
+def test_what_vertex_gets(vertex_ai: VertexPipelines, sluice: Callable[..., Result]) -> None:
+    sluice("submit", "vertex", "--key", "one")
+    (job,) = vertex_ai.jobs.values()
+    assert list(vertex_ai.jobs) == ["projects/acme/locations/europe-west4/pipelineJobs/flights-one"]
+    assert job["serviceAccount"] == "runner@acme"
+    assert job["network"] == "projects/1/global/networks/n"
+    assert job["encryptionSpec"] == {"kmsKeyName": "projects/acme/k"}
+    assert job["labels"]["team"] == "flights"
+    images = {e["container"]["image"] for e in job["pipelineSpec"]["deploymentSpec"]["executors"].values()}
+    assert images == {f"europe-docker.pkg.dev/acme/sluice/{image}@{digest}" for image, digest in DIGESTS.items()}
+
+
+def test_what_kubeflow_gets(kubeflow: Kubeflow, sluice: Callable[..., Result]) -> None:
+    sluice("submit", "kubeflow", "--key", "one", "--set", "platform.kubernetes.node_selector={pool: cpu}")
+    (run,) = kubeflow.runs.values()
+    pods = run["pipeline_spec"]["platform_spec"]["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    assert all(pod["nodeSelector"] == {"labels": {"pool": "cpu"}} for pod in pods.values())
+    assert list(kubeflow.experiments) == ["flights"]
+
+
+def test_the_same_key_starts_nothing_twice(service: tuple[str, Any], sluice: Callable[..., Result]) -> None:
+    name, api = service
+    first = sluice("submit", name, "--key", "Build 42/main")
+    again = sluice("submit", name, "--key", "Build 42/main")
+    assert first.out.startswith("submitted: ")
+    assert again.out.startswith("already submitted: ")
+    assert first.out.split()[1] == again.out.split()[2]
+    assert sluice("submit", name, "--key", "Build 43/main").out.startswith("submitted: ")
+    assert sluice("submit", name).code == sluice("submit", name).code == 0
+    assert len(started(api)) == 4
+
+
+def test_a_dry_run_prints_the_request_and_sends_nothing(
+    service: tuple[str, Any], sluice: Callable[..., Result]
+) -> None:
+    name, api = service
+    done = sluice("submit", name, "--dry-run", "--key", "k")
+    request = json.loads(done.out)
+    assert "flights-k" in (request.get("pipelineJobId"), request.get("display_name"))
+    assert started(api) == []
+    assert "let-me-in" not in done.out
+
+
+def test_a_run_that_fails_half_way(service: tuple[str, Any], sluice: Callable[..., Result]) -> None:
+    name, api = service
+    api.fails["train"] = "the loss is not a number at step 12"
+    done = sluice("submit", name, "--key", "k", "--wait")
+    assert done.code == 5
+    assert "✗ train: the loss is not a number at step 12" in done.out
+    run = done.out.split()[1]
+    assert f"see its log: sluice logs {name} {run}" in done.out
+    assert sluice("status", name, run).code == 5
+    api.log |= (
+        {"train": ["· epoch 1", "✗ train: the loss is not a number"]}
+        if name == "vertex"
+        else {f"{run}-train": "· epoch 1\n✗ train: x"}
+    )
+    assert "[train] · epoch 1" in sluice("logs", name, run).out
+    assert "no step 'trian'\n  steps: " in sluice("logs", name, run, "trian").out
+
+
+def test_status_and_cancel(service: tuple[str, Any], sluice: Callable[..., Result]) -> None:
+    name, _ = service
+    run = sluice("submit", name, "--key", "k").out.split()[1]
+    assert sluice("status", name, run).out.startswith(f"{run}: running")
+    assert sluice("cancel", name, run).out == f"{run}: cancelled\n"
+    assert sluice("status", name, run).code == 6
+    assert sluice("cancel", name, run).out == f"{run}: cancelled\n"
+
+
+def test_schedules(service: tuple[str, Any], sluice: Callable[..., Result]) -> None:
+    name, api = service
+    done = sluice("schedule", name, "0 3 * * 1")
+    assert done.out.startswith("scheduled: ")
+    if name == "vertex":
+        (made,) = api.schedules.values()
+        assert made["cron"] == "0 3 * * 1"
+        assert made["maxConcurrentRunCount"] == "1"
+    else:
+        (made,) = api.recurring.values()
+        assert made["trigger"]["cron_schedule"]["cron"] == "0 0 3 * * 1"
+    assert "is no cron expression" in sluice("schedule", name, "weekly").out
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "said"),
+    [(401, 1, "expired"), (403, 1, "not allowed"), (429, 7, "(quota is used up|no room)"), (400, 1, "refused")],
+)
+def test_what_the_service_refuses(
+    service: tuple[str, Any], sluice: Callable[..., Result], status: int, code: int, said: str
+) -> None:
+    name, api = service
+    api.fail("POST .*(pipelineJobs|runs)$", status, "because", times=20)
+    done = sluice("submit", name, "--key", "k")
+    assert (done.code, started(api)) == (code, [])
+    assert re.search(said, done.out), done.out
+    assert status == 401 or "because" in done.out  # Google's client tells of its try to renew the token
+
+
+def test_a_run_that_is_not_there(service: tuple[str, Any], sluice: Callable[..., Result]) -> None:
+    done = sluice("status", service[0], "nowhere")
+    assert done.code == 1
+    assert "not there" in done.out
+
+
+def test_a_wrong_token_and_none(
+    kubeflow: Kubeflow, sluice: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KFP_TOKEN", "stale")
+    assert "the token is missing or has expired" in sluice("submit", "kubeflow").out
+    monkeypatch.delenv("KFP_TOKEN")
+    assert "the environment variable KFP_TOKEN is not set" in sluice("submit", "kubeflow").out
+    monkeypatch.setenv("KFP_TOKEN", "let-me-in")
+    assert (
+        "not allowed: User is not authorized"
+        in sluice("submit", "kubeflow", "--set", "platform.kubeflow.namespace=other").out
+    )
+    assert kubeflow.runs == {}
+
+
+def test_no_google_credentials(use_case: Path, sluice: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> None:
+    from google.auth.exceptions import DefaultCredentialsError
+    from google.cloud import aiplatform
+
+    def none(*_: Any, **__: Any) -> Any:
+        raise DefaultCredentialsError("no")
+
+    monkeypatch.setattr("google.auth.default", none)
+    aiplatform.initializer.global_config._credentials = None
+    done = sluice("submit", "vertex")
+    assert done.code == 1
+    assert "there are no Google credentials" in done.out
+    assert "gcloud auth application-default login" in done.out
+
+
+def test_a_host_that_cannot_be_reached(use_case: Path, sluice: Callable[..., Result]) -> None:
+    done = sluice("submit", "kubeflow", "--set", "platform.kubeflow.host=http://127.0.0.1:9")
+    assert done.code == 7
+    assert "Kubeflow cannot be reached" in done.out
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("platform.registry=''", "the image 'sluice/"),
+        ("ledger=runs/ledger", "is a path on this machine: a cluster does not reach it"),
+        ("source.uri=data.parquet", "is a path on this machine"),
+        ("platform.vertex.project=''", "platform.vertex.project is not set"),
+        ("platform.vertex.pipeline_root=''", "platform.vertex.pipeline_root is not set"),
+        ("platform.vertex.zone=a", "unknown key"),
+    ],
+)
+def test_mistakes_are_told_before_anything_is_sent(
+    vertex_ai: Rest, sluice: Callable[..., Result], setting: str, said: str
+) -> None:
+    settings = ["--set", setting] + (["--set", "platform.digests={}"] if "registry" in setting else [])
+    done = sluice("submit", "vertex", *settings)
+    assert done.code == 1
+    assert said in done.out
+    assert vertex_ai.requests == []
+
+
+def test_a_volume_that_is_mounted_is_reached(kubeflow: Kubeflow, sluice: Callable[..., Result]) -> None:
+    volume = "platform.kubernetes.volumes=[{claim: data, mount: /data}]"
+    assert sluice("submit", "kubeflow", "--set", volume, "--set", "ledger=/data/ledger").code == 0
+
+
+OWN = """
+from kfp import compiler, dsl
+
+@dsl.component(base_image="python:3.13")
+def say(word: str) -> str:
+    return word
+
+@dsl.pipeline(name="own")
+def own(name: str):
+    say(word=name)
+
+compiler.Compiler().compile(own, FILE)
+"""
+
+
+def test_a_pipeline_of_one_s_own_and_one_for_another_target(
+    vertex_ai: VertexPipelines, sluice: Callable[..., Result], tmp_path: Path
+) -> None:
+    file = tmp_path / "own.yaml"
+    (tmp_path / "own.py").write_text(OWN.replace("FILE", repr(str(file))))
+    subprocess.run([sys.executable, tmp_path / "own.py"], check=True)
+    assert "names no registry" in sluice("submit", "vertex", "--pipeline", str(file)).out
+    file.write_text(file.read_text().replace("python:3.13", "docker.io/library/python:3.13"))
+    done = sluice("submit", "vertex", "--pipeline", str(file))
+    assert "images are named by tag" in done.out
+    (job,) = vertex_ai.jobs.values()
+    assert job["runtimeConfig"]["parameterValues"] == {"name": "flights"}
+    build = ROOT / "build" / "pipelines" / "kubeflow" / "training.yaml"
+    file.write_text(build.read_text().replace("image: sluice/", "image: registry.example/sluice/"))
+    assert "has a second document" in sluice("submit", "vertex", "--pipeline", str(file)).out
+    assert "no such file" in sluice("submit", "vertex", "--pipeline", "nowhere.yaml").out
+
+
+PAGES = {"vertex": "docs/vertex.md", "kubeflow": "docs/kubeflow.md"}
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_the_pages_are_true_word_by_word(
+    name: str, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their platform section, put into the flights' use case, and every command they show, in order."""
+    api = request.getfixturevalue("vertex_ai" if name == "vertex" else "kubeflow")
+    monkeypatch.setattr(command, "POLL", 0.0)
+    text = (ROOT / PAGES[name]).read_text()
+    content = yaml.safe_load((ROOT / "examples" / "flights" / "sluice.yaml").read_text())
+    for block in re.findall(r"^```yaml\n(.*?)^```", text, re.M | re.S):
+        content |= yaml.safe_load(block)
+    if name == "kubeflow":
+        content["platform"]["kubeflow"]["host"] = api.url
+        monkeypatch.setenv("KUBEFLOW_TOKEN", "let-me-in")
+    (tmp_path / "flights").mkdir()
+    (tmp_path / "flights" / "sluice.yaml").write_text(yaml.safe_dump(content))
+    monkeypatch.chdir(tmp_path)
+    commands = [
+        line
+        for block in re.findall(r"^```sh\n(.*?)^```", text, re.M | re.S)
+        for line in block.splitlines()
+        if line.startswith("sluice ")
+    ]
+    assert len(commands) >= 6
+    run = ""
+    for line in commands:
+        given = shlex.split(line.replace("RUN", run), comments=True)[1:]
+        done = CliRunner().invoke(app, given)
+        assert done.exit_code == 0, f"{line}: {done.output} {done.exception}"
+        run = match[1] if (match := re.search(r"submitted: (\S+)", done.output)) else run
+    assert run
