@@ -10,6 +10,7 @@ from sluice.client import compile as compile_command
 from sluice.client import decisions, evaluate, ledger
 from sluice.client import run as run_command
 from sluice.client import validate as validate_command
+from sluice.client.lint import command as lint
 from sluice.client.submission import command as submission
 from sluice.errors import SluiceError
 
@@ -29,6 +30,7 @@ app.command("status")(submission.status)
 app.command("logs")(submission.logs)
 app.command("cancel")(submission.cancel)
 app.command("compile")(compile_command.command)
+app.command("lint")(lint.command)
 app.command("validate")(validate_command.validate)
 app.add_typer(validate_command.app, name="schema")
 app.command("evaluate")(evaluate.evaluate)

@@ -1,0 +1,108 @@
+"""Gates that are passed by: a push that its gates do not stand before, and whatever else publishes.
+
+The pusher checks its verdicts itself and would refuse. These rules tell before the run, and they tell of steps that
+publish without it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sluice.client.lint.rules import Found, Level, rule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sluice.client.lint.graph import Origin, Pipeline, Task
+
+GATES = {"data": "validate", "model": "evaluate", "service": "probe"}
+"""Gate to the component that is it."""
+OPEN = ("== 'open'", "== 'BLESSED'")
+DEPLOYS = ("UploadModel", "DeployModel", "ModelUploadOp", "ModelDeployOp")
+"""What Google's own components and their launchers call publishing."""
+
+
+def _pushes(pipeline: Pipeline) -> list[Task]:
+    if pipeline.is_component:
+        return []
+    return [task for task in pipeline.tasks if task.function == "push" and "service_verdict" in task.artifacts]
+
+
+def _judge(pipeline: Pipeline, push: Task, gate: str) -> Task | None:
+    """The gate that gave a push its verdict; None where it came from elsewhere, which is told by a rule of its own."""
+    origin = push.artifacts.get(f"{gate}_verdict")
+    made = _producer(pipeline, origin)
+    return made if made is not None and made.function == GATES[gate] and origin and origin.key == "verdict" else None
+
+
+def _producer(pipeline: Pipeline, origin: Origin | None) -> Task | None:
+    return next(
+        (task for task in pipeline.tasks if origin and origin.kind == "task" and task.path == origin.task), None
+    )
+
+
+@rule("verdict-not-from-its-gate", Level.ERROR, "a push gets a verdict that its gate did not give",
+      "wire validate's, evaluate's and probe's own verdict outputs to the push")  # fmt: skip
+def verdict_not_from_its_gate(pipeline: Pipeline) -> Iterator[Found]:
+    """Verdict inputs that come from elsewhere."""
+    for push in _pushes(pipeline):
+        for gate in GATES:
+            if _judge(pipeline, push, gate) is None:
+                yield (*push.place, "inputs", "artifacts", f"{gate}_verdict"), f"{gate}_verdict of {push.path[-1]}"
+
+
+@rule("other-model-judged", Level.ERROR, "a push publishes another model than the gates judge",
+      "give evaluate, probe and push the same model")  # fmt: skip
+def other_model_judged(pipeline: Pipeline) -> Iterator[Found]:
+    """Models that are not the same all the way."""
+    for push in _pushes(pipeline):
+        for gate in ("model", "service"):
+            judge = _judge(pipeline, push, gate)
+            if judge is not None and judge.artifacts.get("model") != push.artifacts.get("model"):
+                yield (*push.place, "inputs", "artifacts", "model"), f"{push.path[-1]}: the {gate} gate judges another"
+
+
+@rule("other-policy", Level.ERROR, "a push is told another policy than its gate judges by",
+      "give gate and push the same policy")  # fmt: skip
+def other_policy(pipeline: Pipeline) -> Iterator[Found]:
+    """Policies that are not the same at the gate and at the push."""
+    for push in _pushes(pipeline):
+        for gate in GATES:
+            judge = _judge(pipeline, push, gate)
+            if judge is not None and judge.parameters.get("policy") != push.parameters.get(f"{gate}_policy"):
+                yield (*push.place, "inputs", "parameters", f"{gate}_policy"), f"{gate}_policy of {push.path[-1]}"
+
+
+@rule("push-past-a-closed-gate", Level.ERROR, "a push is reached where a gate is closed",
+      'put it under dsl.If(gate.outputs["gate"] == "open")')  # fmt: skip
+def push_past_a_closed_gate(pipeline: Pipeline) -> Iterator[Found]:
+    """Pushes that no condition on the data and the model gate stands before; the service gate's verdict they wait for."""
+    for push in _pushes(pipeline):
+        for gate in ("data", "model"):
+            judge = _judge(pipeline, push, gate)
+            guarded = any(
+                origin.task == (judge.path if judge else None) and origin.key in ("gate", "status")
+                and not condition.text.startswith("!") and condition.text.endswith(OPEN)
+                for condition in push.conditions
+                for origin in condition.looks_at
+            )  # fmt: skip
+            if judge is not None and not guarded:
+                yield push.place, f"{push.path[-1]}: the {gate} gate"
+
+
+@rule("published-without-push", Level.ERROR, "a step publishes past the gates",
+      "let push publish: it has destinations on Vertex AI, KServe and any store")  # fmt: skip
+def published_without_push(pipeline: Pipeline) -> Iterator[Found]:
+    """Other steps that get the push's destination, and Google's components that upload or deploy models."""
+    pushes = _pushes(pipeline)
+    places = [push.parameters["destination"] for push in pushes if "destination" in push.parameters]
+    for task in pipeline.tasks:
+        if task in pushes:
+            continue
+        container = task.executor.get("container", {})
+        words = [str(part) for part in [*container.get("command", []), *container.get("args", [])]]
+        if any(word in words for word in DEPLOYS):
+            yield task.place, f"{task.path[-1]} uploads or deploys a model"
+        for name, origin in task.parameters.items():
+            if origin in places and origin.kind != "unknown":
+                yield (*task.place, "inputs", "parameters", name), f"{task.path[-1]} gets the destination as {name}"
