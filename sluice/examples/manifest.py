@@ -40,6 +40,7 @@ class Manifest(BaseModel):
         format: version of this layout.
         sources: what was read.
         columns: column name to Arrow type, in order, e.g. ``{"distance": "int64"}``.
+        inferred: the columns whose type is a proposal, found in the text of the first rows.
         splits: split name to its facts.
         split: the split's definition as configured, with the hash's name and version.
         spans: the spans read, in order.
@@ -57,6 +58,7 @@ class Manifest(BaseModel):
     format: int = 1
     sources: list[SourceFile]
     columns: dict[str, str]
+    inferred: list[str] = []
     splits: dict[str, SplitFacts]
     split: dict[str, Any]
     spans: list[str] = []

@@ -1,0 +1,20 @@
+"""Parquet, and JSON as one array: DuckDB reads them, and the files hold their types."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sluice.examples.formats import Reading, types_of
+from sluice.examples.sql import quote
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from sluice.examples.source import Source
+
+
+def read(database: duckdb.DuckDBPyConnection, source: Source, uris: list[str], kind: str) -> Reading:
+    """The files as a table."""
+    del source
+    table = f"read_{kind}([{', '.join(map(quote, uris))}])"
+    return Reading(table, types_of(database.sql(f"FROM {table}")))
