@@ -3,13 +3,16 @@ SPAN ?= next
 CONFIG ?= examples/flights
 PYTEST ?= -m pytest
 CONTAINER_ENGINE ?= docker
-BASE_IMAGE ?= docker.io/library/python:3.13-slim
+BASE_IMAGE ?= docker.io/library/python:3.13-slim-trixie
 REGISTRY ?= localhost/sluice
+IMAGES ?= light tensorflow push
+DIGESTS ?= digests.txt
 VERSION := 0.1.0
+export CONTAINER_ENGINE BASE_IMAGE REGISTRY VERSION DIGESTS
 data := examples/flights/data/span-12.parquet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test coverage lint compile bench faults images lock clean
+.PHONY: help setup run test coverage lint compile bench faults images images-test images-scan images-push lock clean
 
 help: ## Show this
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,10 +56,17 @@ faults: setup $(data) ## Plant faults in data, models and pushes, and print what
 	@.venv-components/bin/python -m tests.faults.model 2>/dev/null
 	@.venv/bin/python -m tests.faults.push 10
 
-images: ## Build both images   [CONTAINER_ENGINE=docker|podman] [BASE_IMAGE=python:3.13-slim] [REGISTRY=localhost/sluice]
-	@for name in light tensorflow; do \
-		$(CONTAINER_ENGINE) build -f build/images/$$name/Containerfile --build-arg BASE_IMAGE=$(BASE_IMAGE) \
-			--build-arg VERSION=$(VERSION) -t $(REGISTRY)/$$name:$(VERSION) . || exit 1; done
+images: ## Build every image, and publish its size   [CONTAINER_ENGINE=docker|podman] [BASE_IMAGE=...] [REGISTRY=...] [IMAGES="light push"]
+	@for name in $(IMAGES); do build/image build $$name && build/image size $$name || exit 1; done
+
+images-test: ## Run the unit tests of every image, inside it
+	@for name in $(IMAGES); do build/image test $$name || exit 1; done
+
+images-scan: setup ## Look the images' packages up in a data base of vulnerabilities
+	@for name in $(IMAGES); do build/image scan $$name || exit 1; done
+
+images-push: ## Push every image; DIGESTS names the file that takes the digests
+	@for name in $(IMAGES); do build/image push $$name || exit 1; done
 
 lock: setup ## Resolve the lock files anew
 	@build/environments lock
