@@ -12,7 +12,7 @@ export CONTAINER_ENGINE BASE_IMAGE REGISTRY VERSION DIGESTS
 data := examples/flights/data/span-12.parquet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test coverage lint compile bench faults images images-test images-scan images-push lock clean
+.PHONY: help setup run run-containers test coverage lint compile contracts bench faults images images-test images-scan images-push lock clean
 
 help: ## Show this
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ $(data): examples/flights/prepare.py | setup
 
 run: setup $(data) ## Train, judge and publish on this machine   [SPAN=next|latest|4|2-4] [CONFIG=examples/flights]
 	@.venv/bin/sluice run --config $(CONFIG) --span $(SPAN)
+
+run-containers: setup $(data) ## The same in containers of the images that `make images` built   [SPAN=...] [CONFIG=...] [REGISTRY=...]
+	@.venv/bin/sluice run --config $(CONFIG) --span $(SPAN) --runner containers --set platform.registry=$(REGISTRY)
 
 test: setup $(data) ## Run all tests, each in the environment it is for
 	@.venv/bin/python $(PYTEST) tests
@@ -43,6 +46,9 @@ lint: setup ## Check style, types and floors
 
 compile: setup ## Compile components and pipelines to build/
 	@.venv/bin/sluice compile
+
+contracts: setup ## Record changed interfaces of components on purpose, under raised versions
+	@.venv/bin/python -m components.contracts
 
 bench: setup $(data) ## Measure the line, the data gate and the model gate   [BENCH_JSON=FILE]
 	@.venv/bin/python -m tests.bench.line

@@ -7,7 +7,7 @@ import sys
 import typer
 
 from sluice.client import compile as compile_command
-from sluice.client import decisions, evaluate, ledger
+from sluice.client import decisions, evaluate, ledger, publish
 from sluice.client import run as run_command
 from sluice.client import validate as validate_command
 from sluice.client.lint import command as lint
@@ -31,6 +31,7 @@ app.command("logs")(submission.logs)
 app.command("cancel")(submission.cancel)
 app.command("compile")(compile_command.command)
 app.command("lint")(lint.command)
+app.command("publish")(publish.publish)
 app.command("validate")(validate_command.validate)
 app.add_typer(validate_command.app, name="schema")
 app.command("evaluate")(evaluate.evaluate)

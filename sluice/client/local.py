@@ -107,7 +107,7 @@ class Run:
         with log.open("w") as stream, self._warm_interpreter(), self._handler(stream), _quiet(stream):
             from kfp import components
 
-            local.init(runner=local.SubprocessRunner(use_venv=False), pipeline_root=str(self.folder / "artifacts"))
+            local.init(runner=self.runner(), pipeline_root=str(self.folder / "artifacts"))
             pipeline = components.load_component_from_file(str(spec))
             try:
                 pipeline(**arguments)
@@ -116,6 +116,12 @@ class Run:
                 if failed is None:
                     raise
                 raise SluiceError(failed.error, where=f"step {failed.name}", remedy=f"full log: {log}") from error
+
+    def runner(self) -> Any:
+        """KFP's runner, whose handler `_handler` takes the place of."""
+        from kfp import local
+
+        return local.SubprocessRunner(use_venv=False)
 
     @contextlib.contextmanager
     def _warm_interpreter(self) -> Iterator[None]:
@@ -174,6 +180,23 @@ class Run:
 
     def execute(self, image: str, command: list[str], env: dict[str, str], log: IO[str]) -> Step:
         """Run one step's command; its output goes to the log, its progress to the observer."""
+        step, given = self.begin(command)
+        start = time.perf_counter()
+        with tempfile.NamedTemporaryFile() as usage:
+            # Only the script is rewritten: a value or a path may well contain "python3".
+            command = [*command[:2], command[2].replace("python3", shlex.join(self.interpreter(image))), *command[3:]]
+            child = {**os.environ, **env, "SLUICE_USAGE": usage.name}
+            with subprocess.Popen(
+                command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=child
+            ) as process:
+                said = self.listen(step, process.stdout or (), log)
+                step.cpu, step.peak = _reap(process)
+            if forked := json.loads(usage.read() or "{}"):
+                step.cpu, step.peak = step.cpu + forked["cpu"], 1024 * forked["peak"]
+        return self.end(step, given, process.returncode, said, time.perf_counter() - start)
+
+    def begin(self, command: list[str]) -> tuple[Step, dict[str, Any]]:
+        """A step that starts, and its executor input."""
         given = json.loads(command[command.index("--executor_input") + 1])
         step = Step(
             command[command.index("--function_to_execute") + 1],
@@ -184,20 +207,12 @@ class Run:
         )
         self.steps.append(step)
         self.observer.started(step)
-        start = time.perf_counter()
-        with tempfile.NamedTemporaryFile() as usage:
-            # Only the script is rewritten: a value or a path may well contain "python3".
-            command = [*command[:2], command[2].replace("python3", shlex.join(self.interpreter(image))), *command[3:]]
-            child = {**os.environ, **env, "SLUICE_USAGE": usage.name}
-            with subprocess.Popen(
-                command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=child
-            ) as process:
-                said = self._listen(step, process.stdout or (), log)
-                step.cpu, step.peak = _reap(process)
-            if forked := json.loads(usage.read() or "{}"):
-                step.cpu, step.peak = step.cpu + forked["cpu"], 1024 * forked["peak"]
-        step.wall = time.perf_counter() - start
-        step.succeeded = process.returncode == 0
+        return step, given
+
+    def end(self, step: Step, given: dict[str, Any], status: int, said: str, wall: float) -> Step:
+        """Put what became of a step into it, and tell the observer."""
+        step.wall = wall
+        step.succeeded = status == 0
         step.error = "" if step.succeeded else said
         with contextlib.suppress(OSError, ValueError):
             made = json.loads(Path(given["outputs"]["outputFile"]).read_text())
@@ -205,7 +220,7 @@ class Run:
         self.observer.ended(step)
         return step
 
-    def _listen(self, step: Step, lines: Any, log: IO[str]) -> str:
+    def listen(self, step: Step, lines: Any, log: IO[str]) -> str:
         """Pass progress on, log everything, and return what a failing step said: its message, or its last lines."""
         from sluice.progress import MARK
         from sluice.stages.runtime import FAILURE_MARK

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import sys
 import time
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from sluice.client.options import Config, Overrides
+
+
+class Runner(StrEnum):
+    """Where steps run."""
+
+    PROCESSES = "processes"
+    CONTAINERS = "containers"
 
 
 def run(
@@ -20,6 +28,10 @@ def run(
     ] = "next",
     runs: Annotated[Path, typer.Option(help="Folder for artifacts and logs.")] = Path("runs"),
     overrides: Overrides = None,
+    runner: Annotated[
+        Runner,
+        typer.Option(help="Steps as [b]processes[/b] in their environments, or in [b]containers[/b] of their images."),
+    ] = Runner.PROCESSES,
 ) -> None:
     """Run the training pipeline on this machine, without Docker and without a server.
 
@@ -45,9 +57,15 @@ def run(
         soft_wrap=True,
     )
     folder = (runs / use_case.name / time.strftime("%Y%m%d-%H%M%S")).absolute()
-    this = Run(folder, Progress(console))
-    this.pipeline(
+    spec, given = (
         catalog.path("pipelines", "training"),
         arguments(use_case, span, provenance(config if config.is_dir() else config.parent)),
     )
+    this = Run(folder, Progress(console))
+    if runner is Runner.CONTAINERS:
+        from sluice.client.containers import ContainerRun, prepared
+
+        spec, mounts = prepared(spec, use_case, folder)
+        this = ContainerRun(folder, Progress(console), mounts=mounts)
+    this.pipeline(spec, given)
     summarise(console, this, use_case.destination, use_case.ledger)

@@ -75,7 +75,8 @@ def summarise(console: Console, run: Run, destination: str, ledger: str) -> None
     wall, cpu = sum(s.wall for s in run.steps), run.imports + sum(s.cpu for s in run.steps)
     console.print(
         Text(
-            f"{len(run.steps)} steps in {wall:.0f} s, {cpu:.0f} CPU seconds, of which imports {run.imports:.0f}",
+            f"{len(run.steps)} steps in {wall:.0f} s"
+            + (f", {cpu:.0f} CPU seconds, of which imports {run.imports:.0f}" if cpu else ""),
             style="dim",
         )
     )
