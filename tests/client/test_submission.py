@@ -109,6 +109,19 @@ def service(request: pytest.FixtureRequest) -> tuple[str, Any]:
     return request.param, request.getfixturevalue("vertex_ai" if request.param == "vertex" else "kubeflow")
 
 
+def no_credentials(*_: Any, **__: Any) -> Any:
+    """A machine without Google credentials."""
+    from google.auth.exceptions import DefaultCredentialsError
+
+    raise DefaultCredentialsError("no")
+
+
+def forget_credentials() -> None:
+    from google.cloud import aiplatform
+
+    aiplatform.initializer.global_config._credentials = None
+
+
 def started(service: Any) -> list[Any]:
     return list(service.jobs.values() if isinstance(service, VertexPipelines) else service.runs.values())
 
@@ -165,8 +178,38 @@ def test_a_dry_run_prints_the_request_and_sends_nothing(
     done = sluice("submit", name, "--dry-run", "--key", "k")
     request = json.loads(done.out)
     assert "flights-k" in (request.get("pipelineJobId"), request.get("display_name"))
-    assert started(api) == []
+    assert api.requests == []
     assert "let-me-in" not in done.out
+
+
+def test_a_dry_run_needs_no_service(
+    use_case: Path, sluice: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("google.auth.default", no_credentials)
+    forget_credentials()
+    assert sluice("submit", "vertex", "--dry-run").code == 0
+    assert sluice("submit", "kubeflow", "--dry-run", "--set", "platform.kubeflow.host=http://127.0.0.1:9").code == 0
+
+
+def test_an_answer_that_is_lost(service: tuple[str, Any], sluice: Callable[..., Result]) -> None:
+    name, api = service
+    api.fail("POST .*(pipelineJobs|runs)$", 503, "upstream", times=1, lost=True)
+    done = sluice("submit", name)
+    if done.code:  # Google's client may ask again by itself
+        assert done.code == 7
+        (key,) = re.findall(r"with --key (\S+) no run is started twice", done.out)
+        done = sluice("submit", name, "--key", key)
+    assert done.out.startswith("already submitted: "), done.out
+    assert len(started(api)) == 1
+
+
+def test_an_image_that_is_not_there(service: tuple[str, Any], sluice: Callable[..., Result]) -> None:
+    name, api = service
+    api.absent.add(f"europe-docker.pkg.dev/acme/sluice/tensorflow@{DIGESTS['tensorflow']}")
+    done = sluice("submit", name, "--wait")
+    assert done.code == 5
+    assert "push the images (make images), and check platform.registry, tag and digests" in done.out
+    assert "push the images" in sluice("status", name, done.out.split()[1]).out
 
 
 def test_a_run_that_fails_half_way(service: tuple[str, Any], sluice: Callable[..., Result]) -> None:
@@ -212,7 +255,13 @@ def test_schedules(service: tuple[str, Any], sluice: Callable[..., Result]) -> N
 
 @pytest.mark.parametrize(
     ("status", "code", "said"),
-    [(401, 1, "expired"), (403, 1, "not allowed"), (429, 7, "(quota is used up|no room)"), (400, 1, "refused")],
+    [
+        (401, 1, "expired"),
+        (403, 1, "not allowed"),
+        (429, 7, "(quota is used up|no room)"),
+        (503, 7, "(cannot be reached|no room)"),
+        (400, 1, "refused"),
+    ],
 )
 def test_what_the_service_refuses(
     service: tuple[str, Any], sluice: Callable[..., Result], status: int, code: int, said: str
@@ -247,14 +296,8 @@ def test_a_wrong_token_and_none(
 
 
 def test_no_google_credentials(use_case: Path, sluice: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> None:
-    from google.auth.exceptions import DefaultCredentialsError
-    from google.cloud import aiplatform
-
-    def none(*_: Any, **__: Any) -> Any:
-        raise DefaultCredentialsError("no")
-
-    monkeypatch.setattr("google.auth.default", none)
-    aiplatform.initializer.global_config._credentials = None
+    monkeypatch.setattr("google.auth.default", no_credentials)
+    forget_credentials()
     done = sluice("submit", "vertex")
     assert done.code == 1
     assert "there are no Google credentials" in done.out
@@ -265,6 +308,16 @@ def test_a_host_that_cannot_be_reached(use_case: Path, sluice: Callable[..., Res
     done = sluice("submit", "kubeflow", "--set", "platform.kubeflow.host=http://127.0.0.1:9")
     assert done.code == 7
     assert "Kubeflow cannot be reached" in done.out
+
+
+def test_vertex_cannot_be_reached(vertex_ai: VertexPipelines, sluice: Callable[..., Result]) -> None:
+    from google.cloud import aiplatform
+
+    aiplatform.init(api_endpoint="http://127.0.0.1:9")
+    done = sluice("submit", "vertex", "--key", "k")
+    assert done.code == 7, done.out
+    assert "the service cannot be reached" in done.out
+    assert "with --key k no run is started twice" in done.out
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ class Kubeflow(Rest):
         progress: ID to how it goes on.
         recurring: ID to the recurring run.
         fails: step to what it says when it fails.
+        absent: images that the registry does not have.
         log: pod to its log.
     """
 
@@ -36,6 +37,7 @@ class Kubeflow(Rest):
     progress: dict[str, pipeline_spec.Progress] = field(default_factory=dict)
     recurring: dict[str, Any] = field(default_factory=dict)
     fails: dict[str, str] = field(default_factory=dict)
+    absent: set[str] = field(default_factory=set)
     log: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -109,7 +111,8 @@ class Kubeflow(Rest):
         spec = self._check(request.body)
         key = f"run-{len(self.runs) + 1}"
         self.runs[key] = request.body
-        self.progress[key] = pipeline_spec.Progress(pipeline_spec.steps(spec), self.fails)
+        unpulled = pipeline_spec.unpulled(spec, self.absent, "ImagePullBackOff: Back-off pulling image {}")
+        self.progress[key] = pipeline_spec.Progress(pipeline_spec.steps(spec), self.fails | unpulled)
         return self._shown(key)
 
     def _list(self, request: Request) -> Any:

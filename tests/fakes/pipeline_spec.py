@@ -71,6 +71,13 @@ def steps(parsed: Any) -> list[str]:
     return found
 
 
+def unpulled(parsed: Any, absent: set[str], said: str) -> dict[str, str]:
+    """Steps whose image the registry does not have, and what the service says of each."""
+    executors = json_format.MessageToDict(parsed.deployment_spec)["executors"]
+    images = {name.removeprefix("exec-"): executor["container"]["image"] for name, executor in executors.items()}
+    return {name: said.format(image) for name, image in images.items() if image in absent}
+
+
 @dataclass
 class Progress:
     """How a run goes on: a look at it moves it by a step.

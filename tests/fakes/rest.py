@@ -52,12 +52,16 @@ Route = Callable[..., Any]
 
 @dataclass
 class Fault:
-    """What goes wrong: the next `times` requests whose method and path match are answered by an error."""
+    """What goes wrong: the next `times` requests whose method and path match are answered by an error.
+
+    Where the answer is `lost`, the request is served all the same.
+    """
 
     pattern: str
     status: int
     message: str
     times: int = 1
+    lost: bool = False
 
 
 @dataclass
@@ -90,27 +94,29 @@ class Rest:
             server.shutdown()
             server.server_close()
 
-    def fail(self, pattern: str, status: int, message: str, times: int = 1) -> None:
+    def fail(self, pattern: str, status: int, message: str, times: int = 1, *, lost: bool = False) -> None:
         """Have the next requests fail whose ``METHOD path`` matches."""
-        self.faults.append(Fault(pattern, status, message, times))
+        self.faults.append(Fault(pattern, status, message, times, lost))
 
     def answer(self, request: Request) -> tuple[int, Any]:
         """Status and body of a request's answer."""
         with self.lock:
             self.requests.append(request)
             try:
-                self._go_wrong(request)
+                self._go_wrong(request, lost=False)
                 for method, pattern, route in self.routes:
                     match = re.fullmatch(pattern, request.path)
                     if match and method == request.method:
-                        return 200, route(request, *match.groups())
+                        made = route(request, *match.groups())
+                        self._go_wrong(request, lost=True)
+                        return 200, made
                 raise ProblemError(404, f"no such path: {request.method} {request.path}")
             except ProblemError as problem:
                 return problem.status, self.error(problem)
 
-    def _go_wrong(self, request: Request) -> None:
+    def _go_wrong(self, request: Request, *, lost: bool) -> None:
         for fault in self.faults:
-            if fault.times > 0 and re.search(fault.pattern, f"{request.method} {request.path}"):
+            if fault.times > 0 and fault.lost is lost and re.search(fault.pattern, f"{request.method} {request.path}"):
                 fault.times -= 1
                 raise ProblemError(fault.status, fault.message)
 

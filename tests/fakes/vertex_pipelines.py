@@ -26,6 +26,7 @@ class VertexPipelines(Google):
         progress: resource name to how it goes on.
         schedules: resource name to the schedule.
         fails: step to what it says when it fails.
+        absent: images that the registry does not have.
         log: custom job to its lines.
     """
 
@@ -33,6 +34,7 @@ class VertexPipelines(Google):
     progress: dict[str, pipeline_spec.Progress] = field(default_factory=dict)
     schedules: dict[str, Any] = field(default_factory=dict)
     fails: dict[str, str] = field(default_factory=dict)
+    absent: set[str] = field(default_factory=set)
     log: dict[str, list[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -65,7 +67,9 @@ class VertexPipelines(Google):
         if full in self.jobs:
             raise ProblemError(409, f"the job {name} exists already")
         self.jobs[full] = request.body
-        self.progress[full] = pipeline_spec.Progress(pipeline_spec.steps(spec), self.fails)
+        self.progress[full] = pipeline_spec.Progress(
+            pipeline_spec.steps(spec), self.fails | pipeline_spec.unpulled(spec, self.absent, "Image {} not found.")
+        )
         return self._shown(full)
 
     def _get(self, _: Request, parent: str, name: str) -> Any:

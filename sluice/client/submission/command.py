@@ -7,6 +7,7 @@ cannot be reached or has no room: the same command may succeed later.
 from __future__ import annotations
 
 import json
+import re
 import time
 from enum import StrEnum
 from pathlib import Path
@@ -34,6 +35,10 @@ class Where(StrEnum):
 POLL = 10.0
 """Seconds between two looks at a run."""
 MARKS = {"succeeded": "[green]✓[/]", "failed": "[red]✗[/]", "cancelled": "[yellow]-[/]", "skipped": "[dim]-[/]"}
+NO_IMAGE = re.compile(
+    r"(?i)image\b.*(not found|not exist|cannot be pulled)|ImagePullBackOff|ErrImagePull|manifest unknown"
+)
+"""How Vertex AI and Kubernetes tell that an image cannot be pulled."""
 CODES = {"failed": 5, "cancelled": 6}
 
 Service = Annotated[Where, typer.Argument(help="Which service.")]
@@ -60,12 +65,18 @@ def submit(
 
     Example: sluice submit vertex --config examples/flights --span latest --key build-42 --wait
     """
+    from sluice.client.submission.request import ServiceError
+
     target, work = _prepared(where, config, overrides, pipeline, span, key)
     if dry_run:
         typer.echo(json.dumps(target.request(work), indent=2))
         return
     _warn_of_tags(work)
-    run = target.submit(work)
+    try:
+        run = target.submit(work)
+    except ServiceError as error:  # an answer may be lost on its way back
+        raise ServiceError(error.what, where=error.where,
+                           remedy=f"{error.remedy}; with --key {work.key} no run is started twice") from None  # fmt: skip
     typer.echo(f"{'already submitted' if run.known else 'submitted'}: {run.id}  {run.url}".rstrip())
     if wait:
         _follow(target, run)
@@ -211,6 +222,7 @@ def _follow(target: Target, run: Run) -> None:
         f"{run.id}: {run.state} after {time.monotonic() - start:.0f} s{f': {run.error}' if run.error else ''}"
     )
     if run.state == "failed":
+        _advise(console, run)
         console.print(f"  see its log: sluice logs {_kind(target)} {run.id}")
     raise typer.Exit(CODES.get(run.state, 0))
 
@@ -225,5 +237,12 @@ def _show(console: Console, run: Run) -> None:
         console.print(
             f"  {MARKS.get(step.state, '·')} {step.name:<24}{step.state}{f': {step.error}' if step.error else ''}"
         )
+    _advise(console, run)
     if run.url:
         console.print(f"  {run.url}", style="dim")
+
+
+def _advise(console: Console, run: Run) -> None:
+    """What to do about an image that is not there: no log tells of it."""
+    if any(NO_IMAGE.search(said) for said in (run.error, *(step.error for step in run.steps))):
+        console.print("  push the images (make images), and check platform.registry, tag and digests")

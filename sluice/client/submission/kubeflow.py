@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import os
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from sluice.client.submission.request import Run, ServiceError, State, Step, Work
@@ -30,7 +31,6 @@ class KubeflowPipelines:
 
     def __init__(self, use_case: UseCase) -> None:
         self.settings: Kubeflow = use_case.platform.kubeflow
-        self._client = self._connect()
 
     def request(self, work: Work) -> dict[str, Any]:
         """See `Target.request`."""
@@ -97,7 +97,9 @@ class KubeflowPipelines:
             )  # fmt: skip
             yield from answer.data.decode(errors="replace").splitlines()
 
-    def _connect(self) -> Any:
+    @cached_property
+    def _client(self) -> Any:
+        """Connected when it is first needed: a dry run needs no service."""
         import kfp
         import urllib3
 
@@ -199,9 +201,5 @@ def _problem(status: int, body: str, where: str) -> SluiceError:
     if status == 404:
         return SluiceError(f"not there: {words}", where=where, remedy="check the run's ID and platform.kubeflow.host")
     if status in (429, 503, 502, 504):
-        return ServiceError(
-            f"the service has no room ({status}): {words}",
-            where=where,
-            remedy="run it again later; nothing was started",
-        )
+        return ServiceError(f"the service has no room ({status}): {words}", where=where, remedy="run it again later")
     return SluiceError(f"the request was refused ({status}): {words}", where=where, remedy="nothing was started")

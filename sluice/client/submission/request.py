@@ -119,6 +119,11 @@ class Work:
     documents: tuple[dict[str, Any], ...]
     arguments: dict[str, Any]
 
+    @property
+    def key(self) -> str:
+        """The key under which the same run is found again."""
+        return self.name.removeprefix(f"{self.use_case.name}-")
+
     @contextlib.contextmanager
     def file(self) -> Iterator[str]:
         """The pipeline as a file, as the services' clients want it."""

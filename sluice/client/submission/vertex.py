@@ -38,7 +38,9 @@ class VertexPipelines:
 
     def request(self, work: Work) -> dict[str, Any]:
         """See `Target.request`."""
-        with self._job(work) as job, said():
+        from google.auth.credentials import AnonymousCredentials
+
+        with self._job(work, AnonymousCredentials()) as job, said():
             spec = job.to_dict()
         wanted = {"serviceAccount": self.settings.service_account, "network": self.settings.network}
         return {
@@ -100,7 +102,7 @@ class VertexPipelines:
         return f"projects/{self.settings.project}/locations/{self.settings.location}"
 
     @contextlib.contextmanager
-    def _job(self, work: Work) -> Iterator[Any]:
+    def _job(self, work: Work, credentials: Any = None) -> Iterator[Any]:
         from google.cloud import aiplatform
 
         if not self.settings.pipeline_root:
@@ -111,7 +113,7 @@ class VertexPipelines:
                 display_name=work.use_case.name, template_path=path, job_id=work.name, parameter_values=work.arguments,
                 pipeline_root=self.settings.pipeline_root, labels=self.settings.labels or None, project=self.settings.project,
                 location=self.settings.location, encryption_spec_key_name=self.settings.encryption_key or None,
-                enable_caching=None if work.use_case.platform.caching else False,
+                enable_caching=None if work.use_case.platform.caching else False, credentials=credentials,
             )  # fmt: skip
         yield job
 
