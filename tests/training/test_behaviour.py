@@ -216,7 +216,9 @@ def test_a_model_of_the_user_s_own(
     assert json.loads((folder / "model" / "model.json").read_text())["flavor"] == flavor
     np.testing.assert_allclose(exported(folder), golden(folder), atol=1e-5)
     label = Examples.load(prepared / "examples").table("eval")["label"].to_numpy()
-    assert ((golden(folder) > 0.5) == label).mean() > 0.8  # 120 rows are all golden
+    assert (
+        (golden(folder)[: len(label)] > 0.5) == label
+    ).mean() > 0.8  # all 120 rows are golden, and two made-up ones follow
 
 
 @pytest.mark.parametrize(
