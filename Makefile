@@ -53,6 +53,7 @@ contracts: setup ## Record changed interfaces of components on purpose, under ra
 bench: setup $(data) ## Measure the line, the data gate and the model gate   [BENCH_JSON=FILE]
 	@.venv/bin/python -m tests.bench.line
 	@.venv/bin/python -m tests.bench.push
+	@.venv/bin/python -m tests.bench.ingest 2>/dev/null
 	@.venv-components/bin/python -m tests.bench.probe 2>/dev/null
 	@.venv-components/bin/python -m tests.bench.data 2>/dev/null
 	@.venv-components/bin/python -m tests.bench.evaluate 2>/dev/null

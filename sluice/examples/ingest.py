@@ -1,7 +1,7 @@
 """Ingest: one pass over a table, its rows split by a stable hash, as Parquet and a manifest.
 
-DuckDB streams the source once into a staging file, with each row's hash, its point among the splits and the cause where
-it does not parse; splits, digest and quarantine are made from that file. Memory is bounded whatever the size of the
+DuckDB streams the source once into a staging file, with each row's hash, that of its split keys and the cause where it
+does not parse; splits, digest and quarantine are made from that file. Memory is bounded whatever the size of the
 input. The output is written beside its final name and renamed when whole, so that a killed ingest leaves nothing that a
 later step could take for data.
 """
@@ -23,6 +23,7 @@ from sluice.examples.sql import quote as _quote
 from sluice.progress import progress
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     import duckdb
@@ -72,7 +73,10 @@ def ingest(source: Source, split: Split, span: str, out: Path, label: str | None
         staged = partial / "staging.parquet"
         _stage(database, reading, columns, split, staged, source.uri)
         found = quarantine.collect(database, reading, _quote(str(staged)))
-        database.execute(f"CREATE VIEW source AS FROM read_parquet({_quote(str(staged))}) WHERE __cause IS NULL")
+        database.execute(
+            f"CREATE VIEW source AS SELECT *, {'__keys' if split.keys else '__hash'}::DOUBLE / {float(1 << 60)!r} AS __point "  # noqa: S608
+            f"FROM read_parquet({_quote(str(staged))}) WHERE __cause IS NULL"
+        )
         content = _content(database, columns, split)
         rows_in = content.pop("rows") + len(found)
         quarantine.hold(found, rows_in, source.quarantine, source.uri)
@@ -131,14 +135,14 @@ def _stage(
         ", ".join(f"{_quote(column)}, {reading.values.get(column, _name(column))}" for column in columns)
     )
     text = f"CASE WHEN {cause} IS NOT NULL THEN {raw} END" if whole or causes else "NULL"
-    hashed = f"('0x' || left(md5(concat_ws(chr(31), {_text(columns)})), 15))::BIGINT"
+    added = f"{_hash(columns)} AS __hash" + (f", {_hash(split.keys)} AS __keys" if split.keys else "")
     inner = (
         f"SELECT {', '.join(values)}, {cause} AS __cause, {text}::VARCHAR AS __text, "  # noqa: S608
         f"{reading.file or _quote('')} AS __file FROM {reading.table}"
     )
     try:
         database.execute(
-            f"COPY (SELECT *, {hashed} AS __hash, {_point(columns, split)} AS __point FROM ({inner})) "  # noqa: S608
+            f"COPY (SELECT *, {added} FROM ({inner})) "  # noqa: S608
             f"TO {_quote(str(staged))} (FORMAT parquet, COMPRESSION lz4)"
         )
     except duckdb.Error as error:
@@ -156,13 +160,8 @@ def _parsed(value: str, given: str, kind: str) -> tuple[str, str]:
         return cast, f"({value} IS NOT NULL AND TRY_CAST({cast} AS {given}) IS DISTINCT FROM {value})"
     lost = f"{cast} IS NULL"
     if kind == "int64":  # DuckDB rounds the text of a fraction.
-        lost += f" OR contains({value}, '.') OR contains(lower({value}), 'e')"
+        lost += f" OR contains({value}, '.') OR contains({value}, 'e') OR contains({value}, 'E')"
     return cast, f"({value} IS NOT NULL AND ({lost}))"
-
-
-def _text(columns: Any) -> str:
-    """SQL of the values' canonical texts."""
-    return ", ".join(f"coalesce({_name(column)}::VARCHAR, chr(0))" for column in columns)
 
 
 def _require(columns: dict[str, str], split: Split, label: str | None, uri: str) -> None:
@@ -172,10 +171,10 @@ def _require(columns: dict[str, str], split: Split, label: str | None, uri: str)
                               remedy=f"columns: {', '.join(columns)}")  # fmt: skip
 
 
-def _point(columns: dict[str, str], split: Split) -> str:
-    """SQL for a row's point in [0, 1): see `sluice.examples.split`."""
-    text = _text(split.keys or columns)
-    return f"(('0x' || left(md5(concat_ws(chr(31), {text})), 15))::BIGINT::DOUBLE / {float(1 << 60)!r})"
+def _hash(columns: Iterable[str]) -> str:
+    """SQL of the hash of these columns' values, of 60 bits: see `sluice.examples.split`."""
+    text = ", ".join(f"coalesce({_name(column)}::VARCHAR, chr(0))" for column in columns)
+    return f"('0x' || left(md5(concat_ws(chr(31), {text})), 15))::BIGINT"
 
 
 def _write(
@@ -189,7 +188,7 @@ def _write(
     file.parent.mkdir()
     rows = database.execute(
         f"COPY (SELECT {', '.join(map(_name, columns))} FROM source WHERE __point >= {low!r} AND __point < {high!r}) "  # noqa: S608
-        f"TO {_quote(str(file))} (FORMAT parquet, COMPRESSION zstd)"
+        f"TO {_quote(str(file))} (FORMAT parquet, COMPRESSION snappy)"
     ).fetchall()[0][0]
     if rows == 0:
         raise SluiceError(f"the split {name!r} got no rows", where="split",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any
 
 from sluice.errors import SluiceError
 from sluice.examples.formats import Reading, types_of
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 WHOLE = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "HUGEINT"}
 FILE = "__file"
+SAMPLE = 20_480
+PROPOSED = {"UBIGINT": "BIGINT", "NULL": "VARCHAR", "JSON": "VARCHAR"}
 
 
 def csv(database: duckdb.DuckDBPyConnection, source: Source, uris: list[str], kind: str) -> Reading:
@@ -49,18 +52,32 @@ def jsonl(database: duckdb.DuckDBPyConnection, source: Source, uris: list[str], 
     """JSON lines: one object a line; the names and types are those that the first lines seem to have."""
     del source, kind
     listed = ", ".join(map(quote, uris))
-    proposed = types_of(database.sql(f"FROM read_json([{listed}], format='newline_delimited', ignore_errors=true)"))
-    if list(proposed.values()) == ["JSON"]:
-        raise SluiceError("the lines hold no JSON objects", where=uris[0], remedy='write {"column": value, ...} a line')
     table = (
         f"read_csv([{listed}], columns={{'line': 'VARCHAR'}}, auto_detect=false, header=false, delim='\x01', "
         f"quote='', escape='', filename={quote(FILE)})"
     )
-    # A path of JSON, whose own quotes are escaped.
-    paths = {column: quote('$."' + column.replace('"', '\\"') + '"') for column in proposed}
     bad = "CASE WHEN line IS NULL OR NOT json_valid(line) THEN 'not JSON' WHEN json_type(line) <> 'OBJECT' THEN 'not an object' END"
     guarded = f"CASE WHEN {bad} IS NULL THEN line END"
+    sample = f"(SELECT {guarded} AS line FROM {table} LIMIT {SAMPLE})"  # noqa: S608
+    shape: Any = database.execute(
+        f"SELECT json_group_structure(line::JSON) FROM {sample} WHERE line IS NOT NULL"  # noqa: S608
+    ).fetchall()[  # noqa: RUF100, S608
+        0
+    ][0]
+    if not shape or shape == '"NULL"':
+        raise SluiceError("the lines hold no JSON objects", where=uris[0], remedy='write {"column": value, ...} a line')
+    proposed = {column: PROPOSED.get(str(kind), str(kind)) for column, kind in json.loads(shape).items()}
+    # A path of JSON, whose own quotes are escaped.
+    paths = {column: quote('$."' + column.replace('"', '\\"') + '"') for column in proposed}
     values = {column: f"({guarded} ->> {path})" for column, path in paths.items()}
+    if texts := [column for column, kind in proposed.items() if kind == "VARCHAR"]:
+        times = ", ".join(
+            f"bool_and(TRY_CAST(line ->> {paths[column]} AS TIMESTAMP) IS NOT NULL) "
+            f"FILTER (line ->> {paths[column]} IS NOT NULL)"
+            for column in texts
+        )
+        found = database.execute(f"SELECT {times} FROM {sample}").fetchall()[0]  # noqa: S608
+        proposed |= {column: "TIMESTAMP" for column, is_time in zip(texts, found, strict=True) if is_time}
     return Reading(
         table, dict.fromkeys(proposed, "VARCHAR"), proposed, values, FILE, malformed=bad, raw="coalesce(line, '')"
     )
