@@ -58,6 +58,14 @@ def test_json_lines_that_do_not_parse_are_put_aside_as_they_stand(tmp_path: Path
     ]
 
 
+def test_a_key_that_comes_too_late_is_not_dropped(tmp_path: Path) -> None:
+    (tmp_path / "d.jsonl").write_text('{"id":1}\n' * 25_000 + '{"id":2,"late":3}\n')
+    ingest(Source(uri=str(tmp_path / "d.jsonl")), ALL, "", tmp_path / "out")
+    assert [(row["line"], row["cause"]) for row in aside(tmp_path / "out")] == [
+        (25_001, "a key that the first lines do not have")
+    ]
+
+
 def test_a_fraction_is_not_rounded_into_a_whole_number(tmp_path: Path) -> None:
     duckdb.sql(f"COPY (SELECT 1.0::DOUBLE AS x UNION ALL SELECT 1.5) TO '{tmp_path / 'd.parquet'}'")
     source = Source(uri=str(tmp_path / "d.parquet"), types={"x": "int64"}, quarantine=ANY)

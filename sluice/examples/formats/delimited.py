@@ -78,6 +78,7 @@ def jsonl(database: duckdb.DuckDBPyConnection, source: Source, uris: list[str], 
         )
         found = database.execute(f"SELECT {times} FROM {sample}").fetchall()[0]  # noqa: S608
         proposed |= {column: "TIMESTAMP" for column, is_time in zip(texts, found, strict=True) if is_time}
-    return Reading(
-        table, dict.fromkeys(proposed, "VARCHAR"), proposed, values, FILE, malformed=bad, raw="coalesce(line, '')"
-    )
+    known = ", ".join(map(quote, proposed))
+    malformed = f"coalesce({bad}, CASE WHEN NOT list_has_all([{known}], json_keys({guarded})) THEN 'a key that the first lines do not have' END)"
+    types = dict.fromkeys(proposed, "VARCHAR")
+    return Reading(table, types, proposed, values, FILE, malformed=malformed, raw="coalesce(line, '')")
