@@ -50,12 +50,14 @@ compile: setup ## Compile components and pipelines to build/
 contracts: setup ## Record changed interfaces of components on purpose, under raised versions
 	@.venv/bin/python -m components.contracts
 
-bench: setup $(data) ## Measure the line, the data gate and the model gate   [BENCH_JSON=FILE]
+bench: setup $(data) ## Measure the line, the gates, transform, training and the push   [BENCH_JSON=FILE]
 	@.venv/bin/python -m tests.bench.line
 	@.venv/bin/python -m tests.bench.push
 	@.venv/bin/python -m tests.bench.ingest 2>/dev/null
 	@.venv-components/bin/python -m tests.bench.probe 2>/dev/null
 	@.venv-components/bin/python -m tests.bench.data 2>/dev/null
+	@.venv-components/bin/python -m tests.bench.transform 2>/dev/null
+	@.venv-components/bin/python -m tests.bench.train 2>/dev/null
 	@.venv-components/bin/python -m tests.bench.evaluate 2>/dev/null
 
 faults: setup $(data) ## Plant faults in data, models and pushes, and print what became of them

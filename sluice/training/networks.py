@@ -4,10 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from sluice.features.preprocessing import IDS, NUMBERS, Plan
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sluice.training.spec import Trainer
+
+
+WIDE, DEEP = "wide_ids", "deep_"
+
+
+def offsets(sizes: Sequence[int]) -> np.ndarray:
+    """Where each column of ids begins in a table of all values, int32 of shape [ids]."""
+    return np.cumsum([0, *sizes[:-1]]).astype(np.int32)
 
 
 def inputs_of(plan: Plan) -> dict[str, Any]:
@@ -33,20 +45,19 @@ def network(plan: Plan, units: int, trainer: Trainer) -> Any:
 
     inputs = inputs_of(plan)
 
-    def embedded(kind: str, sizes: tuple[int, ...]) -> list[Any]:
-        return [
-            layers.Embedding(rows, size, name=f"{kind}_{name}")(inputs[IDS][:, index])
-            for index, (name, rows, size) in enumerate(zip(plan.ids, plan.sizes, sizes, strict=True))
-        ]
-
     outputs = []
     if trainer.name in ("linear", "wide_and_deep"):
-        parts = embedded("wide", (units,) * len(plan.ids))
+        if plan.ids:  # one table of all values: one variable to update, not one a feature
+            rows = layers.Embedding(sum(plan.sizes), units, name=WIDE)(inputs[IDS] + offsets(plan.sizes))
+            outputs.append(ops.sum(rows, axis=1))
         if plan.numbers:
-            parts.append(layers.Dense(units, name="wide")(inputs[NUMBERS]))
-        outputs += parts
+            outputs.append(layers.Dense(units, name="wide_numbers")(inputs[NUMBERS]))
     if trainer.name in ("mlp", "wide_and_deep"):
-        parts = embedded("deep", plan.embeddings) + ([inputs[NUMBERS]] if plan.numbers else [])
+        parts = [
+            layers.Embedding(rows, size, name=f"{DEEP}{name}")(inputs[IDS][:, index])
+            for index, (name, rows, size) in enumerate(zip(plan.ids, plan.sizes, plan.embeddings, strict=True))
+        ]
+        parts += [inputs[NUMBERS]] if plan.numbers else []
         hidden = ops.concatenate(parts, axis=1) if len(parts) > 1 else parts[0]
         for index, width in enumerate(trainer.hidden):
             hidden = layers.Dense(width, activation="relu", name=f"hidden_{index}")(hidden)

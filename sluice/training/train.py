@@ -149,7 +149,7 @@ def _columns(folder: Path) -> dict[str, np.ndarray]:
 def _manifest(fitted: Fitted, job: Job, facts: dict[str, Any], examples: Examples, label: Label) -> ModelManifest:
     training = {
         **job.trainer.model_dump(mode="json", exclude=PLACES), "examples": facts["examples"], "spans": examples.manifest.spans,
-        "rows": facts["splits"][TRAIN], "preprocessing": digest.of_tree(job.preprocessing), warm.INPUTS: warm.inputs(job),
+        "rows": facts["splits"][TRAIN], "preprocessing": digest.of_tree(job.preprocessing), **warm.inputs(job),
     }  # fmt: skip
     if fitted.curve and fitted.curve.loss:
         training["loss"] = round(fitted.curve.loss[-1], 6)
