@@ -310,6 +310,23 @@ def test_a_host_that_cannot_be_reached(use_case: Path, sluice: Callable[..., Res
     assert "Kubeflow cannot be reached" in done.out
 
 
+def test_an_experiment_that_cannot_be_had(
+    vertex_ai: VertexPipelines, sluice: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The stand-in has no metadata store: the real client finds none before the run is made, or after it."""
+    from google.cloud import aiplatform
+
+    wanted = ("submit", "vertex", "--key", "k", "--set", "platform.vertex.experiment=flights")
+    done = sluice(*wanted)
+    assert (done.code, vertex_ai.jobs) == (1, {})
+    assert "the experiment 'flights' can neither be found nor made" in done.out
+    monkeypatch.setattr(aiplatform.PipelineJob, "_validate_experiment", lambda *_: None)
+    done = sluice(*wanted)
+    assert (done.code, len(vertex_ai.jobs)) == (7, 1)
+    assert "the run was started" in done.out
+    assert "with --key k no run is started twice" in done.out
+
+
 def test_vertex_cannot_be_reached(vertex_ai: VertexPipelines, sluice: Callable[..., Result]) -> None:
     from google.cloud import aiplatform
 

@@ -60,7 +60,21 @@ class VertexPipelines:
                 )  # fmt: skip
             except Conflict:
                 return self._told(self._get(work.name), known=True)
+            except (RuntimeError, AttributeError) as error:  # both are the SDK's words for a failed association
+                started = bool(job._gca_resource.name)
+                if not self.settings.experiment or not (started or isinstance(error, RuntimeError)):
+                    raise
+                raise self._no_experiment(error, started=started) from None
             return self._told(job)
+
+    def _no_experiment(self, error: Exception, *, started: bool) -> SluiceError:
+        """What became of a run whose experiment could not be had."""
+        where = "platform.vertex.experiment"
+        if started:
+            return ServiceError("the run was started, but could not be put into its experiment", where=where,
+                                remedy="look at it with `sluice status`")  # fmt: skip
+        return SluiceError(f"the experiment {self.settings.experiment!r} can neither be found nor made: {_words(error.__cause__ or error)}",
+                           where=where, remedy="check its name and the account's rights; nothing was started")  # fmt: skip
 
     def schedule(self, work: Work, cron: str) -> str:
         """See `Target.schedule`."""
@@ -181,6 +195,6 @@ def said() -> Iterator[None]:
         ) from None
 
 
-def _words(error: Exception) -> str:
+def _words(error: BaseException) -> str:
     text = str(getattr(error, "message", "") or error)
     return text.partition(": ")[2] if text.startswith(("GET http", "POST http", "DELETE http")) else text
