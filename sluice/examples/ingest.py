@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from sluice.examples.source import Source
     from sluice.examples.split import Split
 
-MEMORY = "1GB"
+MEMORY = "512MB"  # DuckDB's share; past it the digest's groups go to disk
 ARROW_TYPES = {
     "TINYINT": "int64", "SMALLINT": "int64", "INTEGER": "int64", "BIGINT": "int64", "UTINYINT": "int64",
     "USMALLINT": "int64", "UINTEGER": "int64", "HUGEINT": "double", "FLOAT": "double", "DOUBLE": "double",
