@@ -2,8 +2,9 @@
 SPAN ?= next
 CONFIG ?= examples/flights
 PYTEST ?= -m pytest
-CONTAINER_ENGINE ?= docker
-BASE_IMAGE ?= docker.io/library/python:3.13-slim-trixie
+# Empty: build/engine finds them.
+CONTAINER_ENGINE ?=
+BASE_IMAGE ?=
 REGISTRY ?= localhost/sluice
 IMAGES ?= light tensorflow push
 DIGESTS ?= digests.txt
@@ -27,7 +28,7 @@ run: setup $(data) ## Train, judge and publish on this machine   [SPAN=next|late
 	@.venv/bin/sluice run --config $(CONFIG) --span $(SPAN)
 
 run-containers: setup $(data) ## The same in containers of the images that `make images` built   [SPAN=...] [CONFIG=...] [REGISTRY=...]
-	@.venv/bin/sluice run --config $(CONFIG) --span $(SPAN) --runner containers --set platform.registry=$(REGISTRY)
+	@engine=$$(build/engine) && eval "$$engine" && .venv/bin/sluice run --config $(CONFIG) --span $(SPAN) --runner containers --set platform.registry=$(REGISTRY)
 
 test: setup $(data) ## Run all tests, each in the environment it is for
 	@.venv/bin/python $(PYTEST) tests
