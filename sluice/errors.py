@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 
 class SluiceError(Exception):
     """A mistake in the input, said to a person: what is wrong, where, and what would be right.
@@ -28,3 +30,8 @@ class SluiceError(Exception):
     def __str__(self) -> str:
         text = f"{self.where}: {self.what}" if self.where else self.what
         return f"{text}\n  {self.remedy}" if self.remedy else text
+
+
+def first_line(error: BaseException) -> str:
+    """What another library's error says first (Keras and the stores go on for many lines), without colours."""
+    return re.sub(r"\x1b\[\d*m", "", str(error)).strip().partition("\n")[0]

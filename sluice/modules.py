@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
 import importlib.abc
@@ -14,10 +15,10 @@ from pydantic import Field, model_validator
 
 from sluice import digest, storage
 from sluice.config.base import Strict
-from sluice.errors import SluiceError
+from sluice.errors import SluiceError, first_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from types import ModuleType, TracebackType
 
 OURS = str(Path(__file__).parent)
@@ -57,7 +58,7 @@ class Code(Strict):
 
 
 class UserCodeError(SluiceError):
-    """The user's own code raised: ``__cause__`` is what it raised, with the frames of that code alone."""
+    """The user's own code raised: ``__cause__`` is what it raised, with the frames of that code and of what it called."""
 
 
 class _Checked(importlib.abc.ExecutionLoader):
@@ -109,10 +110,33 @@ def function(module: ModuleType, name: str) -> Callable[..., Any]:
     def call(*args: Any, **kwargs: Any) -> Any:
         try:
             return found(*args, **kwargs)
-        except Exception as error:
-            raise _failed(error, f"{module.__name__}.{name}") from error
+        except (Exception, SystemExit) as error:  # one that leaves the process would leave a step green, and no model
+            raise _failed(error, f"{_place(module)}: {name}") from error
 
     return call
+
+
+@contextlib.contextmanager
+def blamed(module: ModuleType) -> Iterator[None]:
+    """What a user's module raises inside, whoever calls it (a layer in the middle of training), comes as UserCodeError.
+
+    Raises:
+        UserCodeError: an error came through frames of the module, or of the package that it is part of.
+    """
+    package = sys.modules.get(module.__name__.partition(".")[0], module)
+    root = str(Path(_place(package)).parent) if hasattr(package, "__path__") else _place(module)
+    try:
+        yield
+    except UserCodeError:
+        raise
+    except (Exception, SystemExit) as error:
+        raised = error.__cause__ if isinstance(error, SluiceError) else error
+        trace = raised.__traceback__ if raised else None
+        while trace and not trace.tb_frame.f_code.co_filename.startswith(root):
+            trace = trace.tb_next
+        if raised is None or trace is None:
+            raise
+        raise _failed(raised.with_traceback(trace), _place(module)) from raised
 
 
 def _by_name(name: str, sha256: str) -> ModuleType:
@@ -125,17 +149,14 @@ def _by_name(name: str, sha256: str) -> ModuleType:
             raise _failed(error, name) from error  # the module is there; something that it imports is not
         raise SluiceError(f"there is no module {name!r} here", where=name,
                           remedy="install it in the component's image, or give a file with its sha256") from None  # fmt: skip
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise _failed(error, name) from error
 
 
 def _from_file(uri: str, sha256: str) -> ModuleType:
     if not sha256:
         raise SluiceError(NO_DIGEST, where=uri)
-    try:
-        content = _read(uri)
-    except FileNotFoundError:
-        raise SluiceError("no such file", where=uri, remedy="give the path or URI of a Python file") from None
+    content = _read(uri)
     found = digest.of_bytes(content)
     if found.removeprefix("sha256:") != sha256.removeprefix("sha256:"):
         raise SluiceError(f"the file's digest is {found}, and not {sha256}: its code was not run", where=uri,
@@ -149,22 +170,32 @@ def _from_file(uri: str, sha256: str) -> ModuleType:
     module = sys.modules[name] = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         del sys.modules[name]
         raise _failed(error, uri) from error
     return module
 
 
 def _read(uri: str) -> bytes:
-    if storage.is_local(uri):
-        return storage.local_path(uri).read_bytes()
+    from obstore.exceptions import BaseError
+
     folder, _, file = uri.rpartition("/")
-    return storage.Store.at(folder).get(file)
+    try:
+        return storage.local_path(uri).read_bytes() if storage.is_local(uri) else storage.Store.at(folder).get(file)
+    except FileNotFoundError:
+        raise SluiceError("no such file", where=uri, remedy="give the path or URI of a Python file") from None
+    except (OSError, BaseError) as error:
+        raise SluiceError(f"the file cannot be read: {first_line(error)}", where=uri,
+                          remedy="check the address, and what the step may read") from error  # fmt: skip
 
 
-def _failed(error: Exception, where: str) -> UserCodeError:
+def _place(module: ModuleType) -> str:
+    return getattr(module, "__file__", None) or module.__name__
+
+
+def _failed(error: BaseException, where: str) -> UserCodeError:
     error.__traceback__ = _theirs(error.__traceback__)
-    return UserCodeError(f"your code raised {type(error).__name__}: {error}", where=where, remedy="its traceback stands above")  # fmt: skip
+    return UserCodeError(f"your code raised {type(error).__name__}: {first_line(error)}", where=where, remedy="its traceback stands above")  # fmt: skip
 
 
 def _theirs(trace: TracebackType | None) -> TracebackType | None:

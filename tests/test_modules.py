@@ -12,6 +12,7 @@ from sluice import digest, modules
 from sluice.errors import SluiceError
 from sluice.modules import Code, UserCodeError
 from sluice.stages.runtime import stage
+from sluice.storage import Store
 
 GOOD = "from __future__ import annotations\nfrom dataclasses import dataclass\n\n\n@dataclass\nclass Kept:\n    x: int\n\n\n"
 GOOD += "def double(x):\n    return Kept(2 * x).x\n\n\ndef half(x):\n    return x / 0\n"
@@ -30,6 +31,28 @@ def test_a_file_with_its_digest(file: Path, prefix: str) -> None:
     module = modules.load(f"{prefix}{file}", checked)
     assert modules.function(module, "double")(4) == 8
     assert modules.load(f"{prefix}{file}", checked.removeprefix("sha256:")) is module
+
+
+@pytest.mark.parametrize("kind", ["s3", "gcs"])
+def test_a_file_in_a_store(kind: str, request: pytest.FixtureRequest) -> None:
+    folder = request.getfixturevalue(kind)
+    code = f"# in {kind}\n{GOOD}".encode()
+    Store.at(folder).put("code/mine.py", code)
+    uri = f"{folder}/code/mine.py"
+    module = modules.load(uri, digest.of_bytes(code))
+    assert modules.function(module, "double")(4) == 8
+    with pytest.raises(UserCodeError, match=f"{uri}: half: your code raised ZeroDivisionError") as caught:
+        modules.function(module, "half")(1)
+    assert "return x / 0" in "".join(traceback.format_exception(caught.value.__cause__))
+    with pytest.raises(SluiceError, match="its code was not run"):
+        modules.load(uri, "0" * 64)
+    with pytest.raises(SluiceError, match=f"{folder}/code/other.py: no such file"):
+        modules.load(f"{folder}/code/other.py", "0" * 64)
+
+
+def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(SluiceError, match=f"{tmp_path}: the file cannot be read: .*\n  check the address"):
+        modules.load(str(tmp_path), "0" * 64)
 
 
 def test_two_files_of_one_name_are_two_modules(file: Path, tmp_path: Path) -> None:
@@ -118,6 +141,38 @@ def test_a_stage_prints_their_traceback_then_one_line_of_ours(file: Path, capsys
     assert theirs.rstrip().endswith("ZeroDivisionError: division by zero")
     assert modules.OURS not in theirs
     assert "half: your code raised ZeroDivisionError: division by zero" in ours
+
+
+def test_whoever_calls_a_module_it_is_to_blame_for_what_it_raises(tmp_path: Path) -> None:
+    package = tmp_path / "theirs"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "layers.py").write_text("def call(x):\n    raise ValueError(f'not {x}')\n")
+    (package / "model.py").write_text("from theirs import layers\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(tmp_path)
+        module = modules.load("theirs.model")
+        with (
+            pytest.raises(UserCodeError, match=f"{package}/model.py: your code raised ValueError: not 7") as caught,
+            modules.blamed(module),
+        ):
+            [module.layers.call(x) for x in (7,)]
+        assert caught.value.__cause__ is not None
+        told = traceback.format_exception(caught.value.__cause__)
+        assert len(told) == 3
+        assert "raise ValueError" in told[1]
+        with pytest.raises(SluiceError, match="it is not right") as ours, modules.blamed(module):
+            raise SluiceError("it is not right")
+        assert not isinstance(ours.value, UserCodeError)
+        with pytest.raises(ZeroDivisionError), modules.blamed(module):
+            1 / 0  # noqa: B018
+
+
+def test_a_module_that_leaves_the_process_leaves_no_step_green(tmp_path: Path) -> None:
+    file = tmp_path / "leaves.py"
+    file.write_text("import sys\nsys.exit(0)\n")
+    with pytest.raises(UserCodeError, match="your code raised SystemExit: 0"):
+        modules.load(str(file), digest.of_file(file))
 
 
 @pytest.mark.parametrize(

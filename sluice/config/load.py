@@ -6,7 +6,7 @@ import contextlib
 import getpass
 import subprocess
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import yaml
 from pydantic import ValidationError
@@ -16,7 +16,11 @@ from sluice.config.explain import explain
 from sluice.config.usecase import UseCase
 from sluice.errors import SluiceError
 
+if TYPE_CHECKING:
+    from sluice.modules import Code
+
 CONFIG_FILE = "sluice.yaml"
+C = TypeVar("C", bound="Code")
 
 
 def load(path: Path, overrides: dict[str, Any] | None = None) -> UseCase:
@@ -70,13 +74,15 @@ def _anchored(use_case: UseCase, folder: Path) -> UseCase:
             return uri
         return str(Path(folder, uri).resolve()) if not Path(uri).is_absolute() else uri
 
+    def anchored(code: C) -> C:
+        return code.model_copy(update={"module": absolute(code.module)}) if code.is_file else code
+
     source = use_case.source.model_copy(update={"uri": absolute(use_case.source.uri)})
-    code, checkpoints = use_case.trainer.code, absolute(use_case.trainer.checkpoints)
-    if code.is_file:
-        code = code.model_copy(update={"module": absolute(code.module)})
-    trainer = use_case.trainer.model_copy(update={"code": code, "checkpoints": checkpoints})
+    checkpoints = absolute(use_case.trainer.checkpoints)
+    trainer = use_case.trainer.model_copy(update={"code": anchored(use_case.trainer.code), "checkpoints": checkpoints})
+    features = use_case.features.model_copy(update={"preprocess": anchored(use_case.features.preprocess)})
     return use_case.model_copy(update={
-        "source": source, "trainer": trainer, "schema_file": absolute(use_case.schema_file),
+        "source": source, "features": features, "trainer": trainer, "schema_file": absolute(use_case.schema_file),
         "destination": " ".join(absolute(uri) for uri in use_case.destination.split()), "ledger": absolute(use_case.ledger),
     })  # fmt: skip
 

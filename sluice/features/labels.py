@@ -73,7 +73,7 @@ def encode(values: pa.ChunkedArray | pa.Array, task: Task, classes: list[str], w
     """The label as the model's loss takes it: float32, shape [rows]; for classes, their index.
 
     Raises:
-        SluiceError: a class that training did not see, or a missing label.
+        SluiceError: a class that training did not see, a missing or an infinite label.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -82,7 +82,10 @@ def encode(values: pa.ChunkedArray | pa.Array, task: Task, classes: list[str], w
     if missing:
         raise SluiceError(f"the label is missing in {missing:,} rows", where=where, remedy="leave such rows out")
     if task is Task.REGRESSION:
-        return np.asarray(values.to_numpy(), np.float32)
+        numbers = np.asarray(values.to_numpy(), np.float32)
+        if infinite := int(np.isinf(numbers).sum()):
+            raise SluiceError(f"the label is infinite in {infinite:,} rows", where=where, remedy="leave such rows out")
+        return numbers
     index = {text: position for position, text in enumerate(classes)}
     unique = values.unique().to_pylist()
     if unseen := [value for value in unique if as_text(value) not in index]:

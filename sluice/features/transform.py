@@ -16,7 +16,7 @@ from sluice.errors import SluiceError
 from sluice.features import labels, preprocessing
 from sluice.features.arrays import ArrayFile
 from sluice.features.infer import infer
-from sluice.features.preprocessing import IDS, NUMBERS, signature
+from sluice.features.preprocessing import IDS, NUMBERS
 from sluice.features.raw import arrays
 from sluice.progress import progress
 from sluice.statistics.artifact import Statistics, load_schema
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from sluice.features.spec import Features
     from sluice.models.manifest import Task
     from sluice.training.spec import Label
-
-__all__ = ["FACTS_FILE", "LABEL", "TRAIN", "signature", "transform"]
 
 LABEL = "label"
 FACTS_FILE = "transformed.json"

@@ -82,18 +82,27 @@ def save(estimator: Any, file: Path) -> None:
     """Write an estimator so that the same weights give the same bytes.
 
     Raises:
+        SluiceError: see `dumped`.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(_settled(dumped(estimator)))
+
+
+def dumped(estimator: Any) -> bytes:
+    """An estimator in skops' form.
+
+    Raises:
         SluiceError: it holds a part that skops cannot write, or that nobody vouches for.
     """
     import skops.io
 
     try:
-        content = _settled(skops.io.dumps(estimator))
+        content = bytes(skops.io.dumps(estimator))
     except skops.io.exceptions.UnsupportedTypeException as error:
         raise SluiceError(f"the estimator cannot be written without pickle: {error}", where="trainer",
                           remedy="choose another estimator") from error  # fmt: skip
     _vouched(skops.io.get_untrusted_types(data=content), "trainer")
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_bytes(content)
+    return content
 
 
 def load(file: Path) -> Any:

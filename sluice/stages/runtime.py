@@ -6,6 +6,7 @@ import errno
 import functools
 import logging
 import os
+import re
 import sys
 import traceback
 from pathlib import Path
@@ -28,6 +29,7 @@ M = TypeVar("M", bound=BaseModel)
 
 FAILURE_MARK = "✗ "
 OPEN, CLOSED = "open", "closed"
+FULL = os.strerror(errno.ENOSPC)
 
 
 class Artifact(Protocol):
@@ -63,16 +65,21 @@ def stage(function: Callable[P, R]) -> Callable[P, R]:
             if isinstance(error, UserCodeError):
                 traceback.print_exception(error.__cause__)
             message = str(error)
-        except OSError as error:
-            if error.errno != errno.ENOSPC:
+        except Exception as error:
+            if FULL not in str(error):
                 raise
-            message = (
-                f"the disk is full ({error.filename})\n  free some, or give the stage a larger disk, and run again"
-            )
+            message = f"{_full(error)}\n  free some, or give the stage a larger disk, and run again"
         print(f"{FAILURE_MARK}{name}: {message}", file=sys.stderr, flush=True)  # noqa: T201
         sys.exit(1)
 
     return run
+
+
+def _full(error: Exception) -> str:
+    """That the disk is full, and where, if the error tells: TensorFlow and the stores have errors of their own for it."""
+    named = re.search(rf"(/[^\s;]+); {FULL}", str(error))
+    place = getattr(error, "filename", None) or (named[1] if named else "")
+    return f"the disk is full ({place})" if place else "the disk is full"
 
 
 def quiet() -> None:

@@ -35,7 +35,7 @@ def run(
     """Train, export with the preprocessing inside, and keep the trained model's own answers to golden requests."""
     from sluice.training.train import train
 
-    manifest, curve = train(
+    trained = train(
         transformed=Path(transformed.path),
         preprocessing=Path(preprocessing.path),
         examples=Examples.load(Path(examples.path)),
@@ -46,6 +46,9 @@ def run(
         report_out=Path(report.path),
         champion=present(champion_model),
     )
+    if trained is None:  # the first of several workers writes
+        return
+    manifest, curve = trained
     sign_if_asked(Path(model.path))
     model.metadata.update(framework=manifest.flavor, task=str(manifest.task), digest=digest.of_tree(Path(model.path)))
     if curve is not None:

@@ -5,6 +5,7 @@ Nothing here grows with the data beyond a stated bound.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +18,8 @@ WHOLE = 1 << 22
 BLOCK = 1 << 10
 LOOK = 20_000
 """At most so many of the rows held back are looked at, evenly spread."""
+PASS = 1 << 20
+"""Rows that a pass over a mapped column holds at once."""
 
 
 class Cut:
@@ -68,3 +71,15 @@ def _parts(rows: int, random: np.random.Generator) -> Iterator[np.ndarray]:
         for some in np.array_split(blocks, -(-rows // WHOLE)):
             inside = (some[:, None] * BLOCK + np.arange(BLOCK)).ravel()
             yield random.permutation(inside[inside < rows])
+
+
+def passed(column: np.ndarray) -> Iterator[np.ndarray]:
+    """A mapped column, some rows at a time."""
+    return (column[start : start + PASS] for start in range(0, len(column), PASS))
+
+
+def moments(column: np.ndarray) -> tuple[float, float]:
+    """Mean and standard deviation (1 for a constant), in two passes."""
+    mean = sum(float(part.sum(dtype=np.float64)) for part in passed(column)) / len(column)
+    squares = sum(float(np.square(part - mean, dtype=np.float64).sum()) for part in passed(column))
+    return mean, math.sqrt(squares / len(column)) or 1.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import zipfile
@@ -10,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sluice.errors import SluiceError
+from sluice.errors import SluiceError, first_line
 from sluice.storage import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 STATE = "state"
 
@@ -54,9 +55,12 @@ class Checkpoints:
         Raises:
             SluiceError: it cannot be read.
         """
-        if not self.uri or not (keys := self._keys()):
+        if not self.uri:
             return None
-        content = io.BytesIO(self._store.get(keys[-1]))
+        with self._told("read"):
+            if not (keys := self._keys()):
+                return None
+            content = io.BytesIO(self._store.get(keys[-1]))
         try:
             with np.load(content, allow_pickle=False) as held:
                 arrays = [held[str(index)] for index in range(len(held.files) - 1)]
@@ -70,20 +74,37 @@ class Checkpoints:
         return bool(self.uri) and self.writes and before // self.every != now // self.every
 
     def save(self, step: int, arrays: Sequence[np.ndarray], state: dict[str, Any]) -> None:
-        """Write a checkpoint whole, then remove those before it."""
+        """Write a checkpoint whole, then remove those before it.
+
+        Raises:
+            SluiceError: the store does not take it.
+        """
         stream = io.BytesIO()
         packed = np.frombuffer(json.dumps({**state, "step": step}).encode(), np.uint8)
         named: dict[str, Any] = {STATE: packed, **{str(index): array for index, array in enumerate(arrays)}}
         np.savez(stream, **named)
-        old = self._keys()
         new = f"{self._folder}/step-{step:09d}.npz"
-        self._store.put(new, stream.getvalue())
-        self._store.delete(*(key for key in old if key != new))
+        with self._told("written"):
+            old = self._keys()
+            self._store.put(new, stream.getvalue())
+            self._store.delete(*(key for key in old if key != new))
 
     def clear(self) -> None:
         """Remove all: the training is done."""
         if self.uri and self.writes:
-            self._store.delete(*self._keys())
+            with self._told("removed"):
+                self._store.delete(*self._keys())
+
+    @contextlib.contextmanager
+    def _told(self, done: str) -> Iterator[None]:
+        """What the store raises, in words."""
+        from obstore.exceptions import BaseError
+
+        try:
+            yield
+        except (OSError, BaseError) as error:
+            raise SluiceError(f"checkpoints cannot be {done}: {first_line(error)}", where=f"trainer.checkpoints: {self.uri}",
+                              remedy="check the address, the room there and what the step may do") from error  # fmt: skip
 
     @property
     def _folder(self) -> str:

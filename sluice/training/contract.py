@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Job:
-    """What a trainer is given; the user's own ``fit(data, hyperparameters)`` gets it as `data`.
+    """What a trainer is given; the user's own ``fit(job, hyperparameters)`` gets it as well.
 
     Attributes:
         plan: names, sizes and embedding sizes of the columns.

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sluice.features.transform import LABEL, signature
+from sluice.features.preprocessing import signature
+from sluice.features.transform import LABEL
 from sluice.models.manifest import Task
 from sluice.models.tensorflow import OUTPUT
 from sluice.training import devices, loop, warm
+from sluice.training.batches import moments
 from sluice.training.checkpoints import Checkpoints
 from sluice.training.networks import network
 from sluice.training.weights import by_class
@@ -89,7 +91,8 @@ def fit(build: Callable[[], Any], job: Job) -> FittedNetwork:
     import keras
 
     trainer, where = job.trainer, job.devices
-    columns, scale = _standardised(job)
+    label = job.columns[LABEL]
+    scale = moments(label) if job.task is Task.REGRESSION else (0.0, 1.0)
     kind = devices.precision(trainer.precision, where)
     with where.scope(), devices.policy(kind):
         model = build()
@@ -98,20 +101,11 @@ def fit(build: Callable[[], Any], job: Job) -> FittedNetwork:
         if kind == "mixed_float16":
             optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
         optimizer.build(model.trainable_variables)
-    loss = loop.loss_of(job.task, by_class(trainer.class_weights, job.classes, columns[LABEL]))
+    loss = loop.loss_of(job.task, by_class(trainer.class_weights, job.classes, label), scale)
     checkpoints = Checkpoints(trainer.checkpoints, job.key, trainer.checkpoint_steps, where.worker == 0)
     with where.scope():
-        curve = loop.fit(loop.Learner(model, optimizer, loss, where), columns, trainer, checkpoints)
+        curve = loop.fit(loop.Learner(model, optimizer, loss, where), job.columns, trainer, checkpoints)
     if kind != "float32" or where.strategy:  # what is exported is plain: one device, float32
         trained, model = model, build()
         model.set_weights(trained.get_weights())
     return FittedNetwork(model, job, scale, curve)
-
-
-def _standardised(job: Job) -> tuple[dict[str, np.ndarray], tuple[float, float]]:
-    """Columns with a regression's label standardised, and its mean and standard deviation; else (0, 1)."""
-    if job.task is not Task.REGRESSION:
-        return job.columns, (0.0, 1.0)
-    label = job.columns[LABEL]
-    mean, deviation = float(label.mean()), float(label.std()) or 1.0
-    return {**job.columns, LABEL: (label - mean) / deviation}, (mean, deviation)

@@ -207,8 +207,16 @@ def _resumed(learner: Learner, checkpoints: Checkpoints) -> State:
     return State(plain["step"], Curve(**plain["curve"]), best, plain["waited"], found.arrays[len(variables) :])
 
 
-def loss_of(task: Task, weights: np.ndarray | None) -> Callable[[Any, Any], Any]:
-    """The loss of each example, float32 of shape [batch], times the weight of its class."""
+def loss_of(
+    task: Task, weights: np.ndarray | None, scale: tuple[float, float] = (0.0, 1.0)
+) -> Callable[[Any, Any], Any]:
+    """The loss of each example, float32 of shape [batch], times the weight of its class.
+
+    Args:
+        task: what is predicted.
+        weights: of the classes, shape [classes]; None where all weigh the same.
+        scale: mean and deviation by which a regression's label is standardised.
+    """
     import tensorflow as tf
 
     def plain(label: Any, output: Any) -> Any:
@@ -217,7 +225,7 @@ def loss_of(task: Task, weights: np.ndarray | None) -> Callable[[Any, Any], Any]
             return tf.nn.sigmoid_cross_entropy_with_logits(label, output[:, 0])
         if task is Task.MULTICLASS:
             return tf.nn.sparse_softmax_cross_entropy_with_logits(tf.cast(label, tf.int32), output)
-        return tf.square(label - output[:, 0])
+        return tf.square((label - scale[0]) / scale[1] - output[:, 0])
 
     if weights is None:
         return plain

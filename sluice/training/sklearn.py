@@ -14,7 +14,7 @@ from sluice.errors import SluiceError
 from sluice.features.preprocessing import IDS
 from sluice.features.transform import LABEL
 from sluice.models.manifest import Task
-from sluice.models.sklearn import ESTIMATOR_FILE, PREPROCESSING, frame, predictions, save, threads
+from sluice.models.sklearn import ESTIMATOR_FILE, PREPROCESSING, dumped, frame, predictions, save, threads
 from sluice.progress import progress
 from sluice.training.weights import by_class
 
@@ -63,30 +63,59 @@ def fit(estimator: Any, job: Job) -> FittedEstimator:
     Raises:
         SluiceError: it is of the wrong kind, or scikit-learn refuses it; says why in scikit-learn's words.
     """
-    from sklearn.base import is_classifier, is_regressor
     from sklearn.utils._param_validation import InvalidParameterError
 
-    classes = job.task is not Task.REGRESSION
-    name = type(getattr(estimator, "steps", [("", estimator)])[-1][1]).__name__  # of a pipeline, its last step
+    _suits(estimator, job)
+    dumped(estimator)  # one that cannot be exported is told before the work, not after it
+    label, name = job.columns[LABEL], _name(estimator)
+    progress(f"fitting {name} to {len(label):,} rows")
+    try:
+        with threads(len(label)):
+            estimator.fit(
+                frame(job.columns, job.plan),
+                label.astype(np.float64 if job.task is Task.REGRESSION else np.int64),
+                **_weights(estimator, job),
+            )
+    except (InvalidParameterError, ValueError, TypeError) as error:
+        raise SluiceError(f"{name}: {error}", where="trainer",
+                          remedy="change trainer.hyperparameters, or choose another estimator") from error  # fmt: skip
+    return fitted(estimator, job)
+
+
+def fitted(estimator: Any, job: Job) -> FittedEstimator:
+    """An estimator that is fitted already, to the table of columns.
+
+    Raises:
+        SluiceError: it is of the wrong kind, or was fitted to other classes than the label's.
+    """
+    _suits(estimator, job)
+    known = np.asarray(getattr(estimator, "classes_", np.arange(len(job.classes)))).tolist()
+    if known != list(range(len(job.classes))):
+        raise SluiceError(f"{_name(estimator)} was fitted to the classes {known}", where="trainer",
+                          remedy=f"fit it to the classes' numbers, which are 0 to {len(job.classes) - 1}")  # fmt: skip
+    return FittedEstimator(estimator, job)
+
+
+def _name(estimator: Any) -> str:
+    """Of an estimator, or of a pipeline's last step."""
+    return type(getattr(estimator, "steps", [("", estimator)])[-1][1]).__name__
+
+
+def _suits(estimator: Any, job: Job) -> None:
+    """The estimator is one for the task.
+
+    Raises:
+        SluiceError: it is not.
+    """
+    from sklearn.base import is_classifier, is_regressor
+
+    classes, name = job.task is not Task.REGRESSION, _name(estimator)
     if not (is_classifier(estimator) if classes else is_regressor(estimator)):
         raise SluiceError(f"{name} is no {'classifier' if classes else 'regressor'}, and the task is {job.task}",
                           where="trainer", remedy="choose another estimator, or set label.task")  # fmt: skip
     if classes and not hasattr(estimator, "predict_proba"):
         raise SluiceError(f"{name} gives no probabilities", where="trainer",
                           remedy="wrap it in sklearn.calibration.CalibratedClassifierCV, or choose another")  # fmt: skip
-    label = job.columns[LABEL]
-    progress(f"fitting {name} to {len(label):,} rows")
-    try:
-        with threads(len(label)):
-            estimator.fit(
-                frame(job.columns, job.plan),
-                label.astype(np.int64 if classes else np.float64),
-                **_weights(estimator, job),
-            )
-    except (InvalidParameterError, ValueError, TypeError) as error:
-        raise SluiceError(f"{name}: {error}", where="trainer",
-                          remedy="change trainer.hyperparameters, or choose another estimator") from error  # fmt: skip
-    return FittedEstimator(estimator, job)
 
 
 def _weights(estimator: Any, job: Job) -> dict[str, np.ndarray]:
@@ -148,9 +177,9 @@ def _encoded(estimator: Any, job: Job) -> Any:
 
 
 def _settings(kind: Any, given: dict[str, Any]) -> dict[str, Any]:
-    """Hyperparameters as the estimator takes them: a whole number is an integer where only an integer will do.
+    """Hyperparameters as the estimator takes them, which KFP's structs cannot all say.
 
-    KFP's structs know one kind of number.
+    A whole number is an integer, and the text ``none`` is None, where only that will do.
 
     Raises:
         SluiceError: the estimator has no such hyperparameter.
@@ -164,9 +193,10 @@ def _settings(kind: Any, given: dict[str, Any]) -> dict[str, Any]:
     settings = {}
     for name, value in given.items():
         settings[name] = value
-        if isinstance(value, float) and value.is_integer() and name in rules:
+        other = int(value) if isinstance(value, float) and value.is_integer() else None
+        if name in rules and (other is not None or value == "none"):
             try:
                 validate_parameter_constraints({name: rules[name]}, {name: value}, kind.__name__)
             except InvalidParameterError:
-                settings[name] = int(value)
+                settings[name] = other
     return settings

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -43,10 +43,11 @@ class Trainer(Strict):
         name: ``wide_and_deep``, ``mlp`` or ``linear`` (Keras on TensorFlow), ``sklearn`` (an estimator of scikit-learn),
             or ``own`` (what `code` builds or fits).
         code: the user's own module for ``own``: it has ``build(inputs, hyperparameters)`` or
-            ``fit(data, hyperparameters)``.
+            ``fit(job, hyperparameters)``.
         estimator: for ``sklearn``, a class by its dotted name, e.g. ``sklearn.linear_model.LogisticRegression``; empty:
             gradient boosting over histograms.
-        hyperparameters: of the estimator, or of the user's own code, which read them as they like.
+        hyperparameters: of the estimator, or of the user's own code, which read them as they like. KFP hands on no null:
+            for an estimator's None write the text ``none``.
         steps: optimizer steps, at most.
         epochs: passes over the train split, at most: on little data, steps end here.
         batch_size: examples a step; of all workers together.
@@ -74,7 +75,7 @@ class Trainer(Strict):
     epochs: float = Field(default=10.0, gt=0)
     batch_size: int = Field(default=256, ge=1)
     learning_rate: float = Field(default=0.002, gt=0)
-    hidden: list[int] = Field(default=[64, 32])
+    hidden: list[Annotated[int, Field(ge=1)]] = Field(default=[64, 32])
     dropout: float = Field(default=0.0, ge=0, lt=1)
     seed: int = 0
     class_weights: Literal["off", "balanced"] | dict[str, float] = "off"
@@ -91,6 +92,10 @@ class Trainer(Strict):
             raise ValueError("`code` and the name `own` go together: set both, or neither")
         if self.patience and not self.validation:
             raise ValueError("patience needs rows held back: set validation, e.g. to 0.1")
+        if nulls := [key for key, value in self.hyperparameters.items() if _null(value)]:
+            raise ValueError(
+                f"KFP hands on no null: leave {nulls[0]} out, or write the text none for an estimator's None"
+            )
         if self.name != "sklearn" and self.estimator:
             raise ValueError("estimator goes with the name `sklearn`")
         if self.name == "sklearn":
@@ -108,3 +113,9 @@ class Trainer(Strict):
         defaults = {key: Trainer.model_fields[key].get_default(call_default_factory=True) for key in LOOP}
         if told := [key for key, default in defaults.items() if getattr(self, key) != default]:
             raise ValueError(f"{name} does not go by steps: take out {', '.join(told)}")
+
+
+def _null(value: Any) -> bool:
+    """Whether it is null, or holds one."""
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return value is None or any(map(_null, inside))

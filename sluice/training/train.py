@@ -44,7 +44,7 @@ PLACES: dict[str, Any] = {"code": {"module"}, "checkpoints": True, "checkpoint_s
 def train(
     *, transformed: Path, preprocessing: Path, examples: Examples, trainer: Trainer, label: Label, model_out: Path,
     golden_out: Path, report_out: Path, champion: Path | None = None,
-) -> tuple[ModelManifest, Curve | None]:  # fmt: skip
+) -> tuple[ModelManifest, Curve | None] | None:  # fmt: skip
     """Train on transformed examples.
 
     Args:
@@ -53,14 +53,13 @@ def train(
         examples: the raw examples, of which golden requests are drawn.
         trainer: what is trained, and how.
         label: what is to be predicted.
-        model_out: folder for the model artifact, which takes raw features, and ``model.json``. Of several workers
-            only the first writes.
+        model_out: folder for the model artifact, which takes raw features, and ``model.json``.
         golden_out: folder for ``golden.parquet``: raw rows with the trained model's own predictions.
         report_out: HTML file of the learning curve.
         champion: folder of the champion's model.
 
     Returns:
-        The model's manifest, and its learning curve if it has one.
+        The model's manifest, and its learning curve if it has one; None where another worker writes them.
 
     Raises:
         SluiceError: the loss is not a number, or the transformed examples are of other examples.
@@ -79,19 +78,13 @@ def train(
                           remedy="run transform on the examples given here")  # fmt: skip
     job = _job(facts, transformed, preprocessing, examples, trainer, champion, where)
     fitted = TRAINERS[trainer.name](job)
+    if where.worker:
+        return None
+    progress("exporting")
     manifest = _manifest(fitted, job, facts, examples, label)
-    if job.devices.worker == 0:
-        progress("exporting")
-        model_out.mkdir(parents=True, exist_ok=True)
-        golden = with_edges(rows_of(examples, EVAL, list(job.plan.raw), GOLDEN_ROWS))
-        raw = arrays(golden, job.plan.raw)
-        fitted.export(model_out)
-        if fitted.flavor == "tensorflow":
-            warmup.write(model_out, label.column, raw)
-        manifest.save(model_out)
-        _save_golden(golden, fitted.predict(_transformed(preprocessing, raw)), golden_out)
-        write(report_out, manifest, fitted.curve)
-        Checkpoints(trainer.checkpoints, job.key, trainer.checkpoint_steps).clear()
+    _export(fitted, manifest, job, examples, model_out, golden_out)
+    write(report_out, manifest, fitted.curve)
+    Checkpoints(trainer.checkpoints, job.key, trainer.checkpoint_steps).clear()
     return manifest, fitted.curve
 
 
@@ -138,6 +131,20 @@ def _job(
         examples=arrays(rows_of(examples, TRAIN, list(plan.raw), LOOKED_AT), plan.raw) if taken else {},
         devices=where,
     )  # fmt: skip
+
+
+def _export(
+    fitted: Fitted, manifest: ModelManifest, job: Job, examples: Examples, model_out: Path, golden_out: Path
+) -> None:
+    """Write the model artifact, and golden requests with the answers of the model in memory."""
+    model_out.mkdir(parents=True, exist_ok=True)
+    rows = with_edges(rows_of(examples, EVAL, list(job.plan.raw), GOLDEN_ROWS))
+    raw = arrays(rows, job.plan.raw)
+    fitted.export(model_out)
+    if fitted.flavor == "tensorflow":
+        warmup.write(model_out, manifest.label, raw)
+    manifest.save(model_out)
+    _save_golden(rows, fitted.predict(_transformed(job.preprocessing, raw)), golden_out)
 
 
 def _columns(folder: Path) -> dict[str, np.ndarray]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sluice.errors import SluiceError
+from sluice.training.batches import passed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,7 +30,7 @@ def by_class(asked: str | Mapping[str, float], classes: list[str], label: np.nda
     if not classes:
         raise SluiceError("a regression has no classes to weigh", where="trainer.class_weights", remedy="take it out")
     if asked == "balanced":
-        counts = np.bincount(np.asarray(label, np.int64), minlength=len(classes))
+        counts = np.sum([np.bincount(part.astype(np.int64), minlength=len(classes)) for part in passed(label)], axis=0)
         return (counts.sum() / (len(classes) * np.maximum(counts, 1))).astype(np.float32)
     given = dict(asked)  # type: ignore[arg-type]
     if unknown := sorted(set(given) - set(classes)):

@@ -35,6 +35,18 @@ def test_flights_loads_and_local_uris_become_absolute() -> None:
     assert Path(use_case.ledger).is_absolute()
 
 
+def test_code_and_checkpoints_are_beside_the_file(tmp_path: Path) -> None:
+    code = {"module": "code/mine.py", "sha256": "0" * 64}
+    trainer = {"name": "own", "code": code, "checkpoints": "kept"}
+    use_case = load(written(tmp_path, trainer=trainer, features__preprocess=code))
+    assert use_case.features.preprocess.module == use_case.trainer.code.module == str(tmp_path / "code" / "mine.py")
+    assert use_case.trainer.checkpoints == str(tmp_path / "kept")
+    named = load(
+        written(tmp_path, trainer={"name": "own", "code": "package.model"}, features__preprocess="package.model")
+    )
+    assert named.features.preprocess.module == named.trainer.code.module == "package.model"
+
+
 def test_a_rule_is_left_out_by_name_and_stays_out_in_the_run(tmp_path: Path) -> None:
     """YAML reads a plain off as false; KFP's structs hold no null: neither may bring the default back."""
     (tmp_path / "sluice.yaml").write_text(

@@ -30,11 +30,11 @@ pytestmark = pytest.mark.tf
 
 ROOT = Path(__file__).parents[2]
 OWN = """
-def build(inputs, hyperparameters):
+def build(inputs, hyperparameters, job):
     import keras
     parts = [inputs["numbers"], keras.ops.cast(inputs["ids"], "float32")]
     hidden = keras.layers.Dense(hyperparameters["units"], activation="tanh")(keras.layers.Concatenate()(parts))
-    return keras.layers.Dense(inputs.outputs)(keras.layers.BatchNormalization()(hidden))
+    return keras.layers.Dense(job.outputs)(keras.layers.BatchNormalization()(hidden))
 """
 ALONE = """
 import json, sys

@@ -31,6 +31,8 @@ TRAINER = {
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("prepared")
     examples = made.examples(folder / "examples", table())
+    (folder / "champion").mkdir()
+    (folder / "champion" / "none.json").write_text("{}")
     return made.trained(folder, examples, FEATURES, Label(column="label"), Trainer(name="linear", steps=1))
 
 
@@ -39,22 +41,26 @@ def start(
 ) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "tests.training.process", prepared, out, json.dumps(trainer), *more],
-        stderr=subprocess.PIPE, text=True, env={**os.environ, **environment},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, **environment},
     )  # fmt: skip
 
 
 def ended(process: subprocess.Popen[str]) -> str:
-    _, said = process.communicate(timeout=120)
+    """What it said, and last the model's metadata."""
+    metadata, said = process.communicate(timeout=120)
     assert process.returncode == 0, said
-    return said
+    return f"{said}{metadata}"
+
+
+def killed(process: subprocess.Popen[str]) -> None:
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == -signal.SIGKILL, said
 
 
 def test_a_training_that_is_killed_goes_on_to_the_same_weights(prepared: Path, tmp_path: Path) -> None:
     whole = start(prepared, tmp_path / "whole", TRAINER)
     kept = {**TRAINER, "checkpoints": str(tmp_path / "checkpoints")}
-    killed = start(prepared, tmp_path / "killed", kept, "step 300")
-    _, said = killed.communicate(timeout=120)
-    assert killed.returncode == -signal.SIGKILL, said
+    killed(start(prepared, tmp_path / "killed", kept, "step 300"))
     assert not (tmp_path / "killed" / "model" / "model.json").exists()
     (checkpoint,) = (tmp_path / "checkpoints").rglob("*.npz")
     assert checkpoint.name == "step-000000200.npz"
@@ -68,29 +74,32 @@ def test_a_training_that_is_killed_goes_on_to_the_same_weights(prepared: Path, t
     assert not list((tmp_path / "checkpoints").rglob("*.npz"))
 
 
-def test_two_workers_train_the_model_of_one(prepared: Path, tmp_path: Path) -> None:
-    from sluice.examples.dataset import Examples
-    from sluice.training.train import train
-
-    trainer = {"name": "wide_and_deep", "steps": 150, "epochs": 100, "batch_size": 63}
-    hosts = [f"localhost:{port}" for port in free_ports(2)]
-    workers = [
-        start(prepared, tmp_path / str(index), trainer,
-              TF_CONFIG=json.dumps({"cluster": {"worker": hosts}, "task": {"type": "worker", "index": index}}))
-        for index in range(2)
-    ]  # fmt: skip
-    for worker in workers:
-        assert "step 150 of" in ended(worker)
+def test_two_workers_that_are_killed_go_on_to_the_model_of_one(prepared: Path, tmp_path: Path) -> None:
+    trainer = {"name": "wide_and_deep", "steps": 250, "epochs": 100, "batch_size": 63}
+    kept = {**trainer, "checkpoints": str(tmp_path / "checkpoints"), "checkpoint_steps": 100}
+    for worker in workers(prepared, tmp_path, kept, "step 200"):
+        killed(worker)
+    said = [ended(worker) for worker in workers(prepared, tmp_path, kept)]
+    assert all("going on from the checkpoint at step 100" in told for told in said)
+    assert all("step 250 of" in told for told in said)
     assert not (tmp_path / "1").exists()  # the first writes, and no other
-    train(
-        transformed=prepared / "transformed", preprocessing=prepared / "preprocessing",
-        examples=Examples.load(prepared / "examples"), trainer=Trainer.model_validate(trainer), label=Label(column="label"),
-        model_out=tmp_path / "one" / "model", golden_out=tmp_path / "one" / "golden", report_out=tmp_path / "one" / "train.html",
-    )  # fmt: skip
+    first, second = (json.loads(told.splitlines()[-1]) for told in said)
+    assert first["digest"] == digest.of_tree(tmp_path / "0" / "model")
+    assert second == {}
+    ended(start(prepared, tmp_path / "one", trainer))
     answers = [
         pq.read_table(tmp_path / name / "golden" / "golden.parquet")["prediction"].to_numpy() for name in ("0", "one")
     ]
     np.testing.assert_allclose(*answers, atol=1e-4)  # sums in another order, and nothing else
+
+
+def workers(prepared: Path, out: Path, trainer: dict[str, object], *more: str) -> list[subprocess.Popen[str]]:
+    hosts = [f"localhost:{port}" for port in free_ports(2)]
+    return [
+        start(prepared, out / str(index), trainer, *more,
+              TF_CONFIG=json.dumps({"cluster": {"worker": hosts}, "task": {"type": "worker", "index": index}}))
+        for index in range(2)
+    ]  # fmt: skip
 
 
 def free_ports(count: int) -> list[int]:

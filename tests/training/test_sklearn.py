@@ -50,15 +50,22 @@ def test_it_learns_and_does_so_again(examples: Examples, tmp_path: Path, estimat
     assert ((prediction > 0.5) == np.array(held["label"].to_pylist())).mean() > 0.8
 
 
-def test_numbers_are_whole_where_only_whole_ones_will_do(examples: Examples, tmp_path: Path) -> None:
-    given = {"n_estimators": 5.0, "max_features": 1.0}
+def test_numbers_are_whole_and_none_is_none_where_only_that_will_do(examples: Examples, tmp_path: Path) -> None:
+    given = {
+        "n_estimators": 5.0,
+        "max_features": 1.0,
+        "max_leaf_nodes": 8.0,
+        "max_depth": "none",
+        "class_weight": "none",
+    }
     trained(tmp_path, examples, estimator=FOREST, hyperparameters=given)
     import skops.io
 
     from sluice.serving.servers.bare_sklearn import VOUCHED
 
     (_, forest) = skops.io.load(tmp_path / "model" / "estimator.skops", trusted=list(VOUCHED)).steps[1]
-    assert (forest.n_estimators, forest.max_features) == (5, 1.0)
+    assert (forest.n_estimators, forest.max_features, forest.max_leaf_nodes) == (5, 1.0, 8)
+    assert (forest.max_depth, forest.class_weight) == (None, None)
     assert isinstance(forest.max_features, float)  # all features, and not one
 
 

@@ -21,6 +21,12 @@ from sluice.training.spec import Trainer
             "sklearn does not go by steps: take out steps, warm_start",
         ),
         ({"hyperparameters": {"depth": 3}}, "wide_and_deep has no hyperparameters"),
+        ({"hidden": [64, 0]}, "greater than or equal to 1"),
+        (
+            {"name": "sklearn", "hyperparameters": {"tol": 1, "max_depth": None}},
+            "KFP hands on no null: leave max_depth out",
+        ),
+        ({"name": "own", "code": "mine", "hyperparameters": {"deep": {"er": [1, None]}}}, "leave deep out"),
     ],
 )
 def test_what_does_not_go_together(given: dict[str, object], message: str) -> None:

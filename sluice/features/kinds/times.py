@@ -29,13 +29,13 @@ def datetime(spec: DateTime, statistics: SplitStatistics) -> Step:
     """A time's part of the graph.
 
     Raises:
-        SluiceError: it has no value, or `trend` is asked for and the statistics are of texts.
+        SluiceError: it has no value, is text and never a time, or is text and `trend` is asked for.
     """
     import tensorflow as tf
 
     where = f"features.datetime: {spec.name}"
     feature = facts.present(spec.name, statistics, where)
-    missing = common_of(feature).num_missing
+    missing = common_of(feature).num_missing + _no_times(spec.name, statistics, where)
     trend = feature.num_stats
     if "trend" in spec.parts and not feature.HasField("num_stats"):
         raise SluiceError(f"{spec.name!r} is text, of which the statistics know no mean", where=where,
@@ -61,6 +61,25 @@ def datetime(spec: DateTime, statistics: SplitStatistics) -> Step:
             out.number(f"{spec.name}_missing", 1.0 - tf.cast(tf.gather(instant.valid, index), tf.float32))
 
     return Step({spec.name: RawType.STRING}, make)
+
+
+def _no_times(name: str, statistics: SplitStatistics, where: str) -> int:
+    """Rows whose text is no time, as far as the statistics keep its values.
+
+    Raises:
+        SluiceError: none is one.
+    """
+    import tensorflow as tf
+
+    if not statistics.feature(name).HasField("string_stats"):
+        return 0
+    seen, _ = facts.counts(name, statistics, where)
+    valid = read(tf.constant([*seen])).valid.numpy() if seen else []
+    strange = [value for value, is_time in zip(seen, valid, strict=True) if not is_time]
+    if seen and len(strange) == len(seen):
+        raise SluiceError(f"{name!r} is no time, e.g. {next(filter(None, strange), '')!r}", where=where,
+                          remedy="give timestamps, or texts like 2013-01-31T05:00:00Z; else list it under categorical or text")  # fmt: skip
+    return sum(seen[value] for value in strange)
 
 
 @dataclass(frozen=True)
