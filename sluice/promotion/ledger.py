@@ -139,12 +139,20 @@ class Ledger:
                               remedy="see `sluice ledger verify`") from error  # fmt: skip
 
     def entries(self) -> Iterator[Entry]:
-        """All entries, the newest first."""
+        """All entries, the newest first.
+
+        Raises:
+            SluiceError: one in between is missing.
+        """
         last = self.last()
         if last:
             yield last
             for number in range(last.number - 1, 0, -1):
-                yield self.entry(number)
+                try:
+                    yield self.entry(number)
+                except AbsentError:
+                    raise SluiceError(f"entry {number} is missing", where=self.store.uri,
+                                      remedy="see `sluice ledger verify`") from None  # fmt: skip
 
     def last(self) -> Entry | None:
         """The newest entry, if any: found in a few reads from the hint, however many entries there are."""
@@ -167,6 +175,16 @@ class Ledger:
     def law(self) -> Entry | None:
         """The entry that says which policies are in force, if any."""
         return self._named(self.last(), "law")
+
+    def commits(self, staged: str) -> bool:
+        """Whether the champion is what was staged under a name; that is its promotion's or rollback's alone."""
+        champion = self.champion()
+        return champion is not None and champion.staged == staged
+
+    def champion_before(self, entry: Entry) -> Entry | None:
+        """The entry that said what was served when another was written, if any."""
+        number = self.entry(entry.number - 1).champion if entry.number > 1 else 0
+        return self.entry(number) if number else None
 
     def last_span(self) -> str | None:
         """The span judged last, whatever became of it."""
@@ -194,8 +212,8 @@ class Ledger:
                 champion=_champion(kind, number, last, fields), law=_law(kind, number, last),
                 time=datetime.now(UTC).isoformat(timespec="seconds"), **fields,
             )  # fmt: skip
-            if self.store.put_if_absent(_key(entry.number), entry.to_bytes()):
-                self._remember(entry)
+            if self.store.put_if_absent(_key(entry.number), entry.to_bytes()) or self._find(entry.number) == entry:
+                self._remember(entry)  # ours, even where the store's first answer was lost and its client asked again
                 return entry
         raise SluiceError(f"{ATTEMPTS} other writers were faster", where=self.store.uri, remedy="run the push again")
 
@@ -245,6 +263,7 @@ class Ledger:
         """What is wrong with the ledger, in sentences: gaps, changed or reordered entries, missing or changed evidence."""
         problems, before, expected = [], FIRST, 1
         last: Entry | None = None
+        kept: dict[str, bool] = {}
         for number in self.numbers():
             if number != expected:
                 problems.append(f"entry {expected} is missing" if number == expected + 1 else
@@ -263,7 +282,7 @@ class Ledger:
             if content != entry.to_bytes():
                 problems.append(f"entry {number} is not in canonical form: it was edited")
             problems += [f"entry {number} {problem}" for problem in _claims(entry, last)]
-            problems += [f"entry {number}: {problem}" for problem in self._evidence_problems(entry)]
+            problems += [f"entry {number}: {problem}" for problem in self._evidence_problems(entry, kept)]
             last = entry
             before, expected = digest.of_bytes(content), number + 1
         if self._hint() >= expected:
@@ -272,13 +291,21 @@ class Ledger:
             )
         return problems
 
-    def _evidence_problems(self, entry: Entry) -> Iterator[str]:
+    def _evidence_problems(self, entry: Entry, kept: dict[str, bool]) -> Iterator[str]:
+        """What is wrong with an entry's evidence; `kept` remembers what was looked at, as entries share some."""
         for name, named in entry.evidence.items():
-            with tempfile.TemporaryDirectory() as scratch:
-                try:
-                    self.fetch(named, Path(scratch))
-                except SluiceError:
-                    yield f"the evidence {name!r} is missing or was changed"
+            if named not in kept:
+                kept[named] = self._is_kept(named)
+            if not kept[named]:
+                yield f"the evidence {name!r} is missing or was changed"
+
+    def _is_kept(self, named: str) -> bool:
+        with tempfile.TemporaryDirectory() as scratch:
+            try:
+                self.fetch(named, Path(scratch))
+            except SluiceError:
+                return False
+        return True
 
 
 class AbsentError(SluiceError):

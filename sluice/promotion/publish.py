@@ -11,11 +11,11 @@ import uuid
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from sluice.errors import SluiceError
+from sluice.errors import SluiceError, first_line
 from sluice.progress import progress
 from sluice.promotion.destinations import base
 from sluice.promotion.destinations.folder import REMOVED
-from sluice.promotion.ledger import Entry, Kind, Ledger
+from sluice.promotion.ledger import SERVED, Entry, Kind, Ledger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,10 +43,14 @@ class Staged:
 
 
 @contextmanager
-def staged(model: Path, destination: str, champion: Entry | None) -> Iterator[Staged]:
+def staged(book: Ledger, model: Path, destination: str, champion: Entry | None) -> Iterator[Staged]:
     """Stage a model at every destination; what is still staged when the block fails is removed.
 
+    Where the block fails after its entry was written all the same (the store's answer was lost, or it was interrupted),
+    nothing is removed: the next run publishes it.
+
     Args:
+        book: the ledger.
         model: its folder.
         destination: one URI, or several separated by white space.
         champion: the champion that the push rests on; its number leads the staged name (see `retain`).
@@ -68,7 +72,8 @@ def staged(model: Path, destination: str, champion: Entry | None) -> Iterator[St
         here.digest = digests.pop()
         yield here
     except BaseException:
-        here.discard()
+        if not book.commits(name):
+            here.discard()
         raise
 
 
@@ -87,7 +92,7 @@ def publish(book: Ledger, entry: Entry, *, previous: Entry | None) -> Entry:
     for place in _places(entry):
         progress(f"publishing version {entry.number} at {place.uri}")
         try:
-            place.publish(entry.staged, entry.number)
+            place.publish(entry.staged, entry.number, at_once=entry.kind is Kind.ROLLED_BACK)
         except Exception as error:
             return _withdraw(book, entry, previous, [*done, place], _told(place, error))
         done.append(place)
@@ -104,33 +109,48 @@ def repair(book: Ledger, destination: str = "") -> Entry | None:
         destination: destinations besides those of the champion.
 
     Raises:
-        SluiceError: a destination does not take it; says what to do.
+        SluiceError: a destination does not take it, or holds what this ledger knows nothing of; says what to do.
     """
     champion = book.champion()
-    for place in [
-        base.at(uri) for uri in dict.fromkeys(base.split(f"{champion.destination if champion else ''} {destination}"))
-    ]:
+    uris = base.split(f"{champion.destination if champion else ''} {destination}")
+    for place in [base.at(uri) for uri in dict.fromkeys(uris)]:
         versions = place.versions()
         champion = book.champion()  # read after the listing: what is listed and newer was withdrawn
         for version in versions:
             if version > (champion.number if champion else 0):
+                _known(book, place, version)
                 progress(f"withdrawing version {version} from {place.uri}")
                 place.withdraw(version, champion.number if champion else None)
-        if (
-            champion
-            and champion.staged
-            and place.uri in base.split(champion.destination)
-            and not place.serves(champion.number)
-        ):
-            progress(f"finishing the push of version {champion.number} at {place.uri}")
-            try:
-                place.publish(champion.staged, champion.number)
-            except Exception as error:
-                raise SluiceError(
-                    f"version {champion.number} is on record, but not published: {error}", where=place.uri,
-                    remedy="when the destination is well again, run again; or roll back: sluice rollback",
-                ) from error  # fmt: skip
+        ours = champion and champion.staged and place.uri in base.split(champion.destination)
+        if champion and ours and not place.serves(champion.number):
+            _finish(place, champion)
     return champion
+
+
+def _known(book: Ledger, place: Destination, version: int) -> None:
+    """Refuse to touch a version that this ledger did not publish."""
+    newest = book.last()
+    if version > (newest.number if newest else 0) or book.entry(version).kind not in SERVED:
+        raise SluiceError(
+            f"version {version} is published there, and this ledger ({book.store.uri}) knows nothing of it", where=place.uri,
+            remedy="give the ledger that it was published by, or a destination of its own for this one",
+        )  # fmt: skip
+
+
+def _finish(place: Destination, champion: Entry) -> None:
+    """Publish what an entry commits to, and who wrote it could not.
+
+    Raises:
+        SluiceError: the destination does not take it.
+    """
+    progress(f"finishing the push of version {champion.number} at {place.uri}")
+    try:
+        place.publish(champion.staged, champion.number, at_once=champion.kind is Kind.ROLLED_BACK)
+    except Exception as error:
+        raise SluiceError(
+            f"version {champion.number} is on record, but not published: {first_line(error)}", where=place.uri,
+            remedy="when the destination is well again, run again; or roll back: sluice rollback",
+        ) from error  # fmt: skip
 
 
 def retain(book: Ledger, champion: Entry, keep: int) -> None:
@@ -159,16 +179,12 @@ def retain(book: Ledger, champion: Entry, keep: int) -> None:
                 place.remove(version)
 
 
-def served_before(book: Ledger, champion: Entry) -> Entry | None:
-    """The entry whose version was served before the champion, and still can be; a rollback stands for what it restored."""
-    withdrawn = set()
-    for entry in book.entries():
-        if entry.kind is Kind.WITHDRAWN:
-            withdrawn.add(entry.withdraws)
-        served = entry.kind in (Kind.PROMOTED, Kind.ROLLED_BACK) and entry.number not in withdrawn
-        if served and entry.number < champion.number and entry.model != champion.model:
-            return entry
-    return None
+def served_before(book: Ledger, entry: Entry) -> Entry | None:
+    """The entry whose version was served before another's, and is not the same model; found from champion to champion."""
+    before = book.champion_before(entry)
+    while before is not None and before.model == entry.model:
+        before = book.champion_before(before)
+    return before
 
 
 def _places(entry: Entry) -> list[Destination]:

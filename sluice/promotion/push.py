@@ -77,7 +77,7 @@ def push(
         found = digest.of_tree(model)
         return refused([*reasons, *_other_model(judged, found, champion)], found)
     try:
-        with staged(model, destination, champion) as here:
+        with staged(book, model, destination, champion) as here:
             if swapped := _other_model(judged, here.digest, champion):
                 here.discard()
                 return refused(swapped, here.digest)

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sluice.errors import SluiceError
 from sluice.promotion.destinations import base
-from sluice.promotion.ledger import SERVED, Entry, Kind, Ledger
+from sluice.promotion.ledger import SERVED, Entry, Kind, Ledger, OutrunError
 from sluice.promotion.publish import publish, served_before, staged
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def rollback(ledger: str, *, reason: str, by: str, to: int | None = None) -> Entry:
@@ -39,7 +44,7 @@ def rollback(ledger: str, *, reason: str, by: str, to: int | None = None) -> Ent
             raise SluiceError(f"version {target.number} is no longer published", where=uri,
                               remedy="name another with --to; see `sluice ledger log`")  # fmt: skip
         place.fetch(target.number, model)
-        with staged(model, champion.destination, champion) as here:
+        with _outrun(ledger), staged(book, model, champion.destination, champion) as here:
             if here.digest != target.model:
                 raise SluiceError(f"the published version {target.number} is not the model that the ledger records",
                                   where=uri, remedy="name another with --to; see `sluice ledger log`")  # fmt: skip
@@ -51,12 +56,30 @@ def rollback(ledger: str, *, reason: str, by: str, to: int | None = None) -> Ent
     return publish(book, entry, previous=champion)
 
 
+@contextmanager
+def _outrun(ledger: str) -> Iterator[None]:
+    """Tell a person that someone was faster."""
+    try:
+        yield
+    except OutrunError as error:
+        raise SluiceError(
+            error.what, where=ledger, remedy="see `sluice ledger log`, and roll back again if it is still needed"
+        ) from None
+
+
 def _target(book: Ledger, champion: Entry, to: int | None) -> Entry:
-    """The entry to return to; a rollback stands for the version that it restored."""
+    """The entry to return to; a rollback stands for the version that it restored, so that the next goes further back."""
     if to is None:
-        earlier = served_before(book, champion)
+        original = champion
+        while original.restores:
+            original = book.entry(original.restores)
+        earlier = served_before(book, original)
         if earlier is None:
-            raise SluiceError("no other version was served before the champion", where=book.store.uri)
+            of = f"version {original.number}" + (
+                f", which version {champion.number} is" if original != champion else ""
+            )
+            raise SluiceError(f"no other version was served before {of}", where=book.store.uri,
+                              remedy="name one with --to; see `sluice ledger log`")  # fmt: skip
         return earlier
     target = book.entry(to)
     if target.kind not in SERVED:

@@ -23,6 +23,7 @@ def _handler(emulator: str, pool: urllib3.PoolManager) -> type[BaseHTTPRequestHa
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        wbufsize = -1  # headers and body in one packet, or the client's system waits 40 ms for the second
 
         def _send(self, status: int, body: bytes = b"", headers: dict[str, str] | None = None) -> None:
             self.send_response(status)

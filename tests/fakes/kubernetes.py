@@ -1,12 +1,15 @@
 """A Kubernetes API with KServe's InferenceService: checked against its schema, reconciled by a controller of our own.
 
-The schema holds the part of the custom resource definition (serving.kserve.io/v1beta1) that a push writes; fields that
-the definition does not know are refused, as strict field validation refuses them.
+The schema is KServe's own (`inferenceservice.py`); fields that it does not know are refused, as strict field validation
+refuses them. The status is as KServe's controller writes it: ``observedGeneration`` is that of the Knative service (or
+deployment) behind, which starts at 1 whatever the InferenceService's own is, and until the controller has looked the
+status speaks of the object as it was before.
 """
 
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,39 +19,54 @@ import yaml
 
 from tests.fakes.rest import ProblemError, Request, Rest
 
-STRING, PERCENT = {"type": str}, {"type": int, "least": 0, "most": 100}
-SCHEMA: dict[str, Any] = {
-    "apiVersion": STRING,
-    "kind": STRING,
-    "metadata": {"name": STRING, "namespace": STRING, "annotations": {"*": STRING}, "labels": {"*": STRING}},
-    "spec": {
-        "predictor": {
-            "canaryTrafficPercent": PERCENT,
-            "serviceAccountName": STRING,
-            "minReplicas": {"type": int, "least": 0, "most": 1000},
-            "model": {"modelFormat": {"name": STRING, "version": STRING}, "storageUri": STRING, "runtime": STRING},
-        }
-    },
+SCHEMA: dict[str, Any] = json.loads(Path(__file__).with_name("inferenceservice.json").read_text())
+TYPES: dict[str, Any] = {
+    "string": str,
+    "integer": int,
+    "boolean": bool,
+    "number": (int, float),
+    "array": list,
+    "object": dict,
 }
+GENERATION = 7
+"""An InferenceService's own generation at first: the webhooks and others have changed it before."""
 
 
-def check(value: Any, schema: Any, path: str = "") -> None:
+def check(value: Any, schema: dict[str, Any], path: str = "") -> None:
     """Refuse what the definition would refuse."""
-    if isinstance(schema.get("type"), type):
-        if not isinstance(value, schema["type"]):
-            raise ProblemError(422, f"{path}: Invalid value: {value!r}")
-        if schema["type"] is int and not schema["least"] <= value <= schema["most"]:
-            raise ProblemError(
-                422, f"{path}: Invalid value: {value}: should be between {schema['least']} and {schema['most']}"
-            )
-        return
-    if not isinstance(value, dict):
-        raise ProblemError(422, f"{path}: an object is expected")
-    for name, inner in value.items():
-        known = schema.get(name, schema.get("*"))
-        if known is None:
-            raise ProblemError(400, f'strict decoding error: unknown field "{path}.{name}"'.replace('".', '"'))
-        check(inner, known, f"{path}.{name}".lstrip("."))
+    if "$ref" in schema:
+        schema = SCHEMA["$defs"][schema["$ref"].rpartition("/")[2]]
+    kind = schema.get("type")
+    if kind and (not isinstance(value, TYPES[kind]) or (kind == "integer" and isinstance(value, bool))):
+        raise ProblemError(422, f"{path}: Invalid value: {value!r}: must be of type {kind}")
+    if kind == "array":
+        for number, item in enumerate(value):
+            check(item, schema["items"], f"{path}[{number}]")
+    if kind == "object":
+        for name in schema.get("required", ()):
+            if name not in value:
+                raise ProblemError(422, f"{path}.{name}: Required value")
+        for name, inner in value.items():
+            known = schema.get("properties", {}).get(name, schema.get("additionalProperties", {}))
+            if known is False:
+                raise ProblemError(400, f'strict decoding error: unknown field "{path}.{name}"'.replace('".', '"'))
+            check(inner, known, f"{path}.{name}".lstrip("."))
+
+
+def admit(service: Any) -> None:
+    """What KServe's webhook and the API server ask besides."""
+    check(service, SCHEMA)
+    for name in ("annotations", "labels"):
+        check(
+            service["metadata"].get(name, {}),
+            {"type": "object", "additionalProperties": {"type": "string"}},
+            f"metadata.{name}",
+        )
+    share = service["spec"]["predictor"].get("canaryTrafficPercent", 100)
+    if not 0 <= share <= 100:
+        raise ProblemError(
+            422, f"spec.predictor.canaryTrafficPercent: Invalid value: {share}: should be between 0 and 100"
+        )
 
 
 def merged(old: Any, patch: Any) -> Any:
@@ -72,14 +90,19 @@ class Kubernetes(Rest):
         services: "namespace/name" to the object.
         looks: how many looks a change needs until it is ready.
         loads: storage URI to whether the predictor can load it.
+        knative: whether Knative is there; without, traffic cannot be split.
         token: what clients have to present.
     """
 
     services: dict[str, dict[str, Any]] = field(default_factory=dict)
     looks: int = 1
     loads: Callable[[str], bool] = lambda _: True
+    knative: bool = True
     token: str = "secret"
     _left: dict[str, int] = field(default_factory=dict)
+    _shares: dict[str, dict[str, int]] = field(default_factory=dict)
+    _rolled: dict[str, str] = field(default_factory=dict)
+    _done: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         root = r"/apis/serving.kserve.io/v1beta1/namespaces/([^/]+)/inferenceservices"
@@ -103,8 +126,7 @@ class Kubernetes(Rest):
 
     def traffic(self, name: str) -> dict[str, int]:
         """Storage URI to its share of the traffic."""
-        service = self.services[name]
-        return dict(service["status"].get("traffic", {}))
+        return self._shares.get(name, {})
 
     def _known(self, request: Request, key: str) -> dict[str, Any]:
         if request.headers.get("authorization") != f"Bearer {self.token}":
@@ -118,18 +140,18 @@ class Kubernetes(Rest):
         service = self._known(request, key)
         self._left[key] = self._left.get(key, 0) - 1
         if self._left[key] <= 0:
-            self._reconcile(service)
+            self._reconcile(key, service)
         return service
 
     def _create(self, request: Request, namespace: str) -> Any:
         if request.headers.get("authorization") != f"Bearer {self.token}":
             raise ProblemError(401, "Unauthorized")
-        check(request.body, SCHEMA)
+        admit(request.body)
         key = f"{namespace}/{request.body['metadata']['name']}"
         if key in self.services:
             raise ProblemError(409, "already exists")
         self.services[key] = {**copy.deepcopy(request.body), "status": {}}
-        self.services[key]["metadata"] |= {"generation": 1, "resourceVersion": "1"}
+        self.services[key]["metadata"] |= {"generation": GENERATION, "resourceVersion": "1"}
         self._left[key] = self.looks
         return self.services[key]
 
@@ -143,7 +165,7 @@ class Kubernetes(Rest):
             "annotations": service["metadata"].get("annotations", {}),
         }
         new = merged(given, request.body)
-        check(new, SCHEMA)
+        admit(new)
         changed = new["spec"] != service["spec"]
         service["spec"] = new["spec"]
         service["metadata"]["annotations"] = new["metadata"]["annotations"]
@@ -153,15 +175,18 @@ class Kubernetes(Rest):
 
     def _delete(self, request: Request, namespace: str, name: str) -> Any:
         self._known(request, f"{namespace}/{name}")
-        del self.services[f"{namespace}/{name}"]
+        for known in (self.services, self._shares, self._rolled, self._done):
+            known.pop(f"{namespace}/{name}", None)  # type: ignore[attr-defined]
         return {"status": "Success"}
 
-    def _reconcile(self, service: dict[str, Any]) -> None:
+    def _reconcile(self, key: str, service: dict[str, Any]) -> None:
         """What KServe's controller does: load, then shift the traffic; a model that does not load gets none."""
         predictor, status = service["spec"]["predictor"], service["status"]
-        uri = predictor["model"]["storageUri"]
-        before = status.get("traffic", {})
-        status["observedGeneration"] = service["metadata"]["generation"]
+        uri, share = predictor["model"]["storageUri"], predictor.get("canaryTrafficPercent", 100)
+        workload = [predictor["model"], predictor.get("serviceAccountName"), share if self.knative else 100]
+        if self._done.get(key) != workload:
+            self._done[key] = workload
+            status["observedGeneration"] = status.get("observedGeneration", 0) + 1
         if not self.loads(uri):
             status["modelStatus"] = {
                 "transitionStatus": "BlockedByFailedLoad",
@@ -169,13 +194,16 @@ class Kubernetes(Rest):
             }
             status["conditions"] = [{"type": "Ready", "status": "False"}]
             return
-        share = predictor.get("canaryTrafficPercent", 100)
-        rest = next((known for known in sorted(before, key=lambda k: -before[k]) if known != uri), None)
-        status["traffic"] = (
-            {uri: share, **({rest: 100 - share} if rest and share < 100 else {})} if rest else {uri: 100}
-        )
         status["modelStatus"] = {"transitionStatus": "UpToDate"}
         status["conditions"] = [{"type": "Ready", "status": "True"}]
+        rolled = self._rolled.get(key)
+        if not self.knative or share == 100 or rolled in (None, uri):
+            self._rolled[key], self._shares[key] = uri, {uri: 100}
+        else:  # the last that had all of the traffic keeps the rest
+            self._shares[key] = {uri: share, str(rolled): 100 - share}
+        if self.knative:
+            traffic = [{"revisionName": known, "percent": percent} for known, percent in self._shares[key].items()]
+            status["components"] = {"predictor": {"traffic": traffic}}
 
     def error(self, problem: ProblemError) -> Any:
         """See `Rest.error`."""

@@ -8,6 +8,7 @@ import pytest
 
 from tests.faults.push import planted as faults
 
+SERVERS = pytest.mark.parametrize("server", ["s3", "gcs", "azure"])
 KINDS = pytest.mark.parametrize("store", [False, True], ids=["folder", "object store"])
 
 
@@ -28,8 +29,22 @@ def test_many_at_once(tmp_path: Path, pushers: int, store: bool) -> None:
     faults.at_once(tmp_path, pushers, store=store)
 
 
-def test_a_store_that_fails_at_each_call(tmp_path: Path) -> None:
-    assert faults.failing_store(tmp_path) > 20
+@SERVERS
+@pytest.mark.parametrize("step", faults.STEPS)
+def test_killed_at_every_step_with_everything_on_a_server(
+    tmp_path: Path, step: str, server: str, request: pytest.FixtureRequest
+) -> None:
+    faults.killed_at(tmp_path, step, store=True, root=request.getfixturevalue(server))
+
+
+@SERVERS
+def test_twenty_at_once_on_a_server(tmp_path: Path, server: str, request: pytest.FixtureRequest) -> None:
+    faults.at_once(tmp_path, 20, store=True, root=request.getfixturevalue(server))
+
+
+@pytest.mark.parametrize("lost", [False, True], ids=["refused", "answer lost"])
+def test_a_store_that_fails_at_each_call(tmp_path: Path, lost: bool) -> None:
+    assert faults.failing_store(tmp_path, lost=lost) > 20
 
 
 @KINDS

@@ -11,6 +11,7 @@ import pytest
 
 from sluice.errors import SluiceError
 from sluice.promotion.ledger import FIRST, Kind, Ledger, OutrunError
+from sluice.storage import Store
 
 
 @pytest.fixture
@@ -65,6 +66,15 @@ def test_of_many_at_once_one_promotes_and_every_refusal_is_kept(ledger: Ledger) 
     assert ledger.verify() == []
 
 
+def test_an_entry_whose_answer_was_lost_is_known_again(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that gets no answer asks again, and is told that the entry is there: it is its own."""
+    create = Store.put_if_absent
+    monkeypatch.setattr(Store, "put_if_absent", lambda *given: create(*given) and create(*given))
+    assert promote(ledger) == 1
+    assert ledger.append(Kind.REFUSED, reasons=("too few rows",)).number == 2
+    assert ledger.numbers() == [1, 2]
+
+
 @pytest.mark.parametrize("number", [1, 2, 3])
 def test_a_changed_entry_is_found(ledger: Ledger, number: int) -> None:
     for _ in range(3):
@@ -91,6 +101,8 @@ def test_a_missing_and_a_reordered_entry_are_found(ledger: Ledger) -> None:
     assert any("says that it is number 3" in problem for problem in ledger.verify())
     entry_file(ledger, 2).unlink()
     assert "entry 2 is missing" in ledger.verify()
+    with pytest.raises(SluiceError, match=r"entry 2 is missing\n  see `sluice ledger verify`"):
+        list(ledger.entries())
 
 
 def test_an_end_that_was_cut_off_is_found(ledger: Ledger) -> None:

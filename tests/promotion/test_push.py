@@ -6,6 +6,7 @@ import json
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -202,6 +203,44 @@ def test_what_a_push_that_was_cut_off_left_staged_is_swept(
     assert place.staged() == ["2-at-work"]
 
 
+@pytest.mark.parametrize("fault", [OSError("no answer"), KeyboardInterrupt()], ids=["answer lost", "interrupted"])
+def test_what_was_committed_after_all_is_published_by_the_next_run(
+    candidate: Candidate,
+    ledger: str,
+    published: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    fault: BaseException,
+) -> None:
+    append = Ledger.append
+
+    def cut_off(*args: Any, **kwargs: Any) -> None:
+        append(*args, **kwargs)
+        raise fault
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Ledger, "append", cut_off)
+        with pytest.raises(type(fault)):
+            candidate.push(ledger, str(published))
+    assert served(published) == {}
+    second = made.candidate(tmp_path / "second", "second")
+    assert second.judged_and_pushed(ledger, str(published)).number == 2
+    assert served(published) == {1: "first", 2: "second"}
+
+
+def test_what_another_ledger_published_is_not_touched(
+    candidate: Candidate, ledger: str, published: Path, tmp_path: Path
+) -> None:
+    """Nor can a ledger of one's own, in which no law is in force, publish there."""
+    candidate.push(ledger, str(published))
+    other = made.candidate(tmp_path / "other", "other")
+    for _ in range(2):  # the second time it has an entry of that number
+        with pytest.raises(SluiceError, match=r"version 1 is published there, and this ledger .* knows nothing of it"):
+            other.judged_and_pushed(str(tmp_path / "empty"), str(published))
+        Ledger.at(str(tmp_path / "empty")).append(Kind.REFUSED, reasons=("too few rows",))
+    assert served(published) == {1: "first"}
+
+
 @pytest.fixture
 def two_places(tmp_path: Path) -> str:
     return f"{tmp_path / 'here'} {tmp_path / 'there'}"
@@ -218,10 +257,10 @@ def refuse_to_publish(monkeypatch: pytest.MonkeyPatch, folder: Path, *, undo: bo
     """Have one destination fail at the last step, and be well again when the patch is undone."""
     publish, withdraw = LocalFolder.publish, LocalFolder.withdraw
 
-    def failing(self: LocalFolder, name: str, version: int) -> None:
+    def failing(self: LocalFolder, name: str, version: int, **options: bool) -> None:
         if self.root == folder:
             raise OSError("the endpoint has no quota")
-        publish(self, name, version)
+        publish(self, name, version, **options)
 
     def stuck(self: LocalFolder, version: int, previous: int | None) -> None:
         if not undo and self.root != folder:

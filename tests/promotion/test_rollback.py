@@ -60,6 +60,28 @@ def test_and_forward_again(ledger: Ledger) -> None:
     assert rollback(ledger.store.uri, reason="it was the weather", by="ann", to=3).restores == 3
 
 
+def test_a_second_rollback_goes_further_back(ledger: Ledger, tmp_path: Path) -> None:
+    model, place = tmp_path / "four", base.at(str(tmp_path / "published"))
+    model.mkdir()
+    (model / "saved_model.pb").write_text("four")
+    place.stage(model, "3-four")
+    champion = ledger.entry(3)
+    kept = champion.model_dump(include={"destination", "evidence"})
+    ledger.append(Kind.PROMOTED, after=champion, model=digest.of_tree(model), staged="3-four", **kept)
+    place.publish("3-four", 4)
+    assert rollback(ledger.store.uri, reason="worse", by="ann").restores == 3
+    assert rollback(ledger.store.uri, reason="and so was that", by="ann").restores == 1
+    with pytest.raises(SluiceError, match="no other version was served before version 1, which version 6 is"):
+        rollback(ledger.store.uri, reason="and that", by="ann")
+
+
+def test_a_rollback_that_is_outrun_is_told(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, append = ledger.entry(1), Ledger.append
+    monkeypatch.setattr(Ledger, "append", lambda self, kind, *, after, **rest: append(self, kind, after=first, **rest))
+    with pytest.raises(SluiceError, match=r"it is now version 3\n  see `sluice ledger log`, and roll back again"):
+        rollback(ledger.store.uri, reason="worse", by="ann")
+
+
 @pytest.mark.parametrize(("to", "message"), [(2, "is no version"), (3, "serves already"), (9, "no entry 9")])
 def test_what_cannot_be_rolled_back_to(ledger: Ledger, to: int, message: str) -> None:
     with pytest.raises(SluiceError, match=message):

@@ -45,8 +45,14 @@ class Destination(Protocol):
     def staged(self) -> list[str]:
         """Names under which something is staged."""
 
-    def publish(self, name: str, version: int) -> None:
-        """Publish what is staged as a version and give it the traffic; what was done already is not done again."""
+    def publish(self, name: str, version: int, *, at_once: bool = False) -> None:
+        """Publish what is staged as a version and give it its share of the traffic; what was done is not done again.
+
+        Args:
+            name: under which it is staged.
+            version: its number.
+            at_once: give it all of the traffic, whatever share the URI has for a new version.
+        """
 
     def serves(self, version: int) -> bool:
         """Whether `publish` came to its end for this version."""
@@ -61,7 +67,7 @@ class Destination(Protocol):
         """Versions whose files are there, whole, ascending."""
 
     def remove(self, version: int) -> None:
-        """Remove a version that is not served."""
+        """Remove a version; one that has traffic is left."""
 
 
 def split(uris: str) -> list[str]:

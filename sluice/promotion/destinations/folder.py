@@ -62,7 +62,7 @@ class LocalFolder:
         """See `Destination.staged`."""
         return [path.name for path in (self.root / STAGING).glob("*")]
 
-    def publish(self, name: str, version: int) -> None:
+    def publish(self, name: str, version: int, *, at_once: bool = False) -> None:
         """See `Destination.publish`."""
         if self.serves(version):
             return
@@ -138,7 +138,7 @@ class ObjectStore:
         """See `Destination.staged`."""
         return sorted({key.split("/")[1] for key in self.store.keys(STAGING)})
 
-    def publish(self, name: str, version: int) -> None:
+    def publish(self, name: str, version: int, *, at_once: bool = False) -> None:
         """See `Destination.publish`."""
         if self.serves(version):
             return

@@ -70,7 +70,7 @@ class VertexModel:
         """See `Destination.staged`."""
         return self.files.staged()
 
-    def publish(self, name: str, version: int) -> None:
+    def publish(self, name: str, version: int, *, at_once: bool = False) -> None:
         """See `Destination.publish`: files, registry, traffic, alias."""
         self.files.publish(name, version)
         with _said(self.uri):

@@ -45,6 +45,7 @@ def main(repeats: int) -> None:
                     planted.full_disk(disk, free, store=store)
                 done[f"disk full ({kind})"] = done.get(f"disk full ({kind})", 0) + 1
         run("store fails at each call", planted.failing_store)
+        run("store's answer is lost at each call", lambda folder: planted.failing_store(folder, lost=True))
     print()
     for name, times in done.items():
         print(f"{times:>6}  {name}")

@@ -1,4 +1,5 @@
-"""Faults in the middle of a push: killed at every step, a failing store at every call, a full disk, many at once.
+"""Faults in the middle of a push: killed at every step, a store that fails or whose answer is lost at every call, a full
+disk, many at once.
 
 After each, whatever a server would load is a whole blessed version, the ledger verifies, every number stands for one
 decision, and the next push completes. `python -m tests.faults.push 100` repeats them and prints a table.
@@ -37,7 +38,7 @@ CALLS = ("get", "put", "put_stream", "put_if_absent", "has", "copy", "keys", "de
 
 
 def die(*_: Any, **__: Any) -> None:
-    """What a power cut or the kernel's killer does."""
+    """What the kernel's killer does."""
     os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -114,21 +115,33 @@ class Line:
     """A ledger, a destination and their candidates.
 
     Attributes:
-        folder: where they are.
+        folder: where the candidates are, and all else where there is no root.
         store: whether the destination is an object store.
+        root: URI of ledger and destination on a server.
     """
 
     folder: Path
     store: bool = False
+    root: str = ""
     candidates: int = 0
 
     @property
     def ledger(self) -> str:
-        return str(self.folder / "ledger")
+        return f"{self.root or self.folder}/ledger"
 
     @property
     def destination(self) -> str:
-        return str(self.folder / "published")
+        return f"{self.root or self.folder}/published"
+
+    @contextmanager
+    def published(self) -> Iterator[Path]:
+        """The destination as a folder here."""
+        if not self.root:
+            yield Path(self.destination)
+            return
+        with tempfile.TemporaryDirectory() as scratch:
+            Store.at(self.destination).download("", Path(scratch))
+            yield Path(scratch)
 
     def candidate(self) -> made.Candidate:
         """A new candidate, judged against the champion of now."""
@@ -164,9 +177,10 @@ def check(line: Line) -> None:
     promoted = {
         entry.number: entry.model for entry in book.entries() if entry.kind in (Kind.PROMOTED, Kind.ROLLED_BACK)
     }
-    for folder in Path(line.destination).glob("[0-9]*"):
-        if (folder / LAST[-1]).exists():  # a server would load it
-            assert _digest(folder) == promoted[int(folder.name)], f"{folder} is not what was blessed"
+    with line.published() as published:
+        for folder in published.glob("[0-9]*"):
+            if (folder / LAST[-1]).exists():  # a server would load it
+                assert _digest(folder) == promoted[int(folder.name)], f"{folder} is not what was blessed"
 
 
 def _digest(folder: Path) -> str:
@@ -189,26 +203,28 @@ def completes(line: Line) -> None:
         assert champion is not None
         assert place.versions()[-1] == champion.number
         assert place.staged() == []
-        assert _digest(Path(line.destination) / str(champion.number)) == champion.model
+        with line.published() as published:
+            assert _digest(published / str(champion.number)) == champion.model
 
 
 def child(work: Callable[..., None], *arguments: Any) -> int:
     """Run something in a process of its own; returns its exit status, negative for a signal."""
-    process = FORK.Process(target=_quietly, args=(work, arguments))
+    process = FORK.Process(target=_quietly, args=(work, arguments, dict(os.environ)))
     process.start()
     process.join(60)
     assert process.exitcode is not None, "the push hangs"
     return process.exitcode
 
 
-def _quietly(work: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+def _quietly(work: Callable[..., None], arguments: tuple[Any, ...], environment: dict[str, str]) -> None:
+    os.environ.update(environment)  # the fork server is older than some of it
     with open(os.devnull, "w") as devnull, redirect_stderr(devnull):  # noqa: PTH123
         work(*arguments)
 
 
-def killed_at(folder: Path, step: str, *, store: bool) -> None:
+def killed_at(folder: Path, step: str, *, store: bool, root: str = "") -> None:
     """Kill a push at a step, then push again."""
-    line = Line(folder, store)
+    line = Line(folder, store, root)
     for _ in range(3):
         line.push()
     status = child(_push_and_die, line, step)
@@ -246,13 +262,18 @@ def _roll_back_and_die(line: Line) -> None:
         rollback(line.ledger, reason="worse", by="ann")
 
 
-def failing_store(folder: Path) -> int:
-    """Let the store fail at its first call, then at its second, and so on; returns how many calls a push makes."""
+def failing_store(folder: Path, *, lost: bool = False) -> int:
+    """Let the store fail at its first call, then at its second, and so on; returns how many calls a push makes.
+
+    Args:
+        folder: where.
+        lost: the store does what it is asked, and its answer is lost.
+    """
     line, call = Line(folder, store=True), 0
     line.push()
     while True:
         call += 1
-        status = child(_push_on_a_failing_store, line, call)
+        status = child(_push_on_a_failing_store, line, call, lost)
         line.candidates += 1
         check(line)
         if status == 0:
@@ -262,16 +283,18 @@ def failing_store(folder: Path) -> int:
             completes(line)
 
 
-def _push_on_a_failing_store(line: Line, call: int) -> None:
+def _push_on_a_failing_store(line: Line, call: int, lost: bool) -> None:
     calls = 0
 
     def counted(original: Callable[..., Any]) -> Callable[..., Any]:
         def wrapped(*args: Any, **kwargs: Any) -> Any:
             nonlocal calls
             calls += 1
-            if calls == call:
+            hit = calls == call  # other threads count on
+            made = None if hit and not lost else original(*args, **kwargs)
+            if hit:
                 raise OSError("the store does not answer")
-            return original(*args, **kwargs)
+            return made
 
         return wrapped
 
@@ -286,13 +309,15 @@ def _push_on_a_failing_store(line: Line, call: int) -> None:
     sys.exit(0 if calls < call else 1)  # a lost hint is told and changes nothing
 
 
-def at_once(folder: Path, pushers: int, *, store: bool) -> None:
+def at_once(folder: Path, pushers: int, *, store: bool, root: str = "") -> None:
     """Let many push at the same moment, each judged against the same champion: one wins, the others are told."""
-    line = Line(folder, store)
+    line = Line(folder, store, root)
     line.push()
     start = time.time() + 0.2 + 0.01 * pushers
     candidates = [line.candidate() for _ in range(pushers)]
-    processes = [FORK.Process(target=_quietly, args=(_push_at, (line, new, start))) for new in candidates]
+    processes = [
+        FORK.Process(target=_quietly, args=(_push_at, (line, new, start), dict(os.environ))) for new in candidates
+    ]
     for process in processes:
         process.start()
     for process in processes:
