@@ -27,7 +27,7 @@ def numbers(features: Features, seen: pd.DataFrame, given: pd.DataFrame) -> dict
         if time.encode == "cycle":
             made |= _cycles(time, seen[time.name], given[time.name])
     for text in features.text:
-        made |= _bag(text, given[text.name])
+        made |= _bag(text, seen[text.name], given[text.name])
     return made
 
 
@@ -45,7 +45,7 @@ def _number(spec: Numeric, seen: pd.Series, given: pd.Series) -> dict[str, np.nd
         deviation = seen.std(ddof=0)
         value = (value - seen.mean()) / (deviation if deviation > 1e-6 * abs(seen.mean()) else 1.0)
     made = {spec.name: value.to_numpy()}
-    if seen.isna().any():
+    if spec.missing_indicator and seen.isna().any():
         made[f"{spec.name}_missing"] = given.isna().to_numpy(float)
     return made
 
@@ -58,18 +58,18 @@ def _boolean(spec: Boolean, seen: pd.Series, given: pd.Series) -> dict[str, np.n
         )
 
     made = {spec.name: read(given).fillna(read(seen).mean()).to_numpy()}
-    if read(seen).isna().any():
+    if spec.missing_indicator and read(seen).isna().any():
         made[f"{spec.name}_missing"] = read(given).isna().to_numpy(float)
     return made
 
 
 def _parts(spec: DateTime, given: pd.Series) -> dict[str, np.ndarray]:
     """Each part as a float from 0, not a number where there is no time."""
-    times = pd.Series([_time(value) for value in given], dtype="datetime64[ns, UTC]")
+    times = pd.Series([time(value) for value in given], dtype="datetime64[ns, UTC]")
     return {part: (getattr(times.dt, part.replace("_of_", "of")) - (part in BEGINS_AT_ONE)).to_numpy(float) for part in spec.parts}  # fmt: skip
 
 
-def _time(value: object) -> pd.Timestamp | None:
+def time(value: object) -> pd.Timestamp | None:
     text = value if isinstance(value, str) else ""
     if not re.fullmatch(r"\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d:\d\d([.,]\d+)?([Zz]|[+-]\d\d:\d\d)?)?", text):
         return None
@@ -83,8 +83,8 @@ def _cycles(spec: DateTime, seen: pd.Series, given: pd.Series) -> dict[str, np.n
         angle = 2 * np.pi * position / PERIOD[part]
         made[f"{spec.name}_{part}_sin"] = np.nan_to_num(np.sin(angle))
         made[f"{spec.name}_{part}_cos"] = np.nan_to_num(np.cos(angle))
-    if seen.isna().any():
-        made[f"{spec.name}_missing"] = np.array([float(_time(value) is None) for value in given])
+    if spec.missing_indicator and any(time(value) is None for value in seen):
+        made[f"{spec.name}_missing"] = np.array([float(time(value) is None) for value in given])
     return made
 
 
@@ -93,33 +93,48 @@ def categories_of_time(spec: DateTime, given: pd.Series) -> dict[str, np.ndarray
     return {f"{spec.name}_{part}": np.nan_to_num(position + 1) for part, position in _parts(spec, given).items()}
 
 
-def _bag(spec: Text, given: pd.Series) -> dict[str, np.ndarray]:
+def _bag(spec: Text, seen: pd.Series, given: pd.Series) -> dict[str, np.ndarray]:
     import farmhash
 
-    size = spec.hash_buckets or len(spec.vocabulary)
+    words = [] if spec.hash_buckets else spec.vocabulary or frequent(spec, seen)
+    size = spec.hash_buckets or len(words)
     counted = np.zeros((len(given), size))
     for row, value in enumerate(given.fillna("")):
-        for gram, count in grams(value, spec.ngrams).items():
+        for gram, count in grams(spec, value).items():
             if spec.hash_buckets:
                 counted[row, farmhash.fingerprint64(gram) % size] += count
-            elif gram in spec.vocabulary:
-                counted[row, spec.vocabulary.index(gram)] += count
+            elif gram in words:
+                counted[row, words.index(gram)] += count
     length = np.linalg.norm(counted, axis=1, keepdims=True)
     scaled = np.divide(counted, length, out=np.zeros_like(counted), where=length > 0)
     return {f"{spec.name}_{index}": scaled[:, index] for index in range(size)}
 
 
-def grams(value: str, most: int) -> Counter[str]:
-    """Runs of one to so many words, and how often they occur."""
-    words = "".join(char if char.isalnum() else " " for char in value.lower()).split()
+def frequent(spec: Text, seen: pd.Series) -> list[str]:
+    """The n-grams that occur in most rows; of as many, the first by the alphabet."""
+    rows = Counter(gram for value in seen.fillna("") for gram in grams(spec, value))
+    kept = sorted((-count, gram) for gram, count in rows.items() if count >= spec.min_count)
+    return [gram for _, gram in kept[: spec.top_k]]
+
+
+def grams(spec: Text, value: str) -> Counter[str]:
+    """Runs of one to so many words or characters, and how often they occur."""
+    value = value.lower() if spec.lowercase else value
+    if spec.level == "char":
+        parts, between = list(value), ""
+    else:
+        parts, between = "".join(char if char.isalnum() else " " for char in value).split(), " "
     return Counter(
-        " ".join(words[at : at + width]) for width in range(1, most + 1) for at in range(len(words) - width + 1)
+        between.join(parts[at : at + width])
+        for width in range(1, spec.ngrams + 1)
+        for at in range(len(parts) - width + 1)
     )
 
 
-def vocabulary(spec: Categorical, seen: pd.Series) -> pd.Series:
-    """The values that have an id of their own, and their rows; the missing as empty text."""
+def vocabulary(spec: Categorical, seen: pd.Series) -> tuple[set[str], set[str]]:
+    """The values that surely have an id of their own, and those of which some do: as frequent as the last that is kept."""
     rows = seen.dropna()[lambda s: s != ""].value_counts()
     rows = rows[rows >= spec.min_count]
-    missing = int(seen.isna().sum() + (seen == "").sum())
-    return pd.concat([rows, pd.Series({"": missing}, dtype=int)]) if missing >= spec.min_count else rows
+    last = rows.iloc[spec.top_k - 1] if len(rows) > spec.top_k else 0
+    missing = {""} if seen.isna().sum() + (seen == "").sum() >= spec.min_count else set()
+    return {*rows[rows > last].index} | missing, {*rows[rows == last].index}

@@ -57,12 +57,15 @@ def numeric(spec: Numeric, statistics: SplitStatistics) -> Step:
 
 
 def _imputed(spec: Numeric, known: NumberFacts, where: str) -> float:
-    """What a missing value is taken for."""
+    """What a missing value is taken for; of buckets it has one of its own."""
+    if spec.buckets:
+        return 0.0
     if not isinstance(spec.impute, str):
         return float(spec.impute)
     robust = spec.log or not math.isfinite(known.mean)
     wanted = ("median" if robust else "mean") if spec.impute == "auto" else spec.impute
-    filled = {"mean": known.mean, "median": known.median, "zero": 0.0}[wanted]
+    median = float(np.clip(known.median, *spec.clip)) if spec.clip else known.median
+    filled = {"mean": known.mean, "median": median, "zero": 0.0}[wanted]
     if not math.isfinite(filled):
         raise SluiceError(f"{spec.name!r} has infinite values, and so no {wanted}", where=where,
                           remedy="set impute to a number, or take the infinite values out of the source")  # fmt: skip
