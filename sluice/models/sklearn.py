@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 ESTIMATOR_FILE, PREPROCESSING = "estimator.skops", "preprocessing"
 MANY = 50_000
 """Below so many rows scikit-learn's threads cost more than they give."""
+MALFORMED = (OSError, ValueError, TypeError, LookupError, AttributeError, ImportError, zipfile.BadZipFile)
+"""What skops raises for a file that is not whole, was made by hand, or by another version of scikit-learn."""
 YEAR_ONE = (1980, 1, 1, 0, 0, 0)
 """The first date that a zip file knows: what is made of the same weights has the same bytes."""
 
@@ -117,7 +119,7 @@ def load(file: Path) -> Any:
         untrusted = skops.io.get_untrusted_types(file=file)
         _vouched(untrusted, str(file))
         return skops.io.load(file, trusted=untrusted)
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except MALFORMED as error:
         raise SluiceError(f"scikit-learn cannot load the estimator: {error}", where=str(file),
                           remedy="train and export it again") from error  # fmt: skip
 

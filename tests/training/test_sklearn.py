@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import io
+import json
 import os
+import pickle
+import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -91,6 +96,73 @@ def test_an_estimator_that_would_run_something_is_not_loaded(tmp_path: Path) -> 
     skops.io.dump(strange, tmp_path / "planted.skops")
     with pytest.raises(SluiceError, match=r"parts that nobody vouches for: posix\.system"):
         load(tmp_path / "planted.skops")
+
+
+class Payload:
+    """What runs where it is unpickled."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> tuple[Any, tuple[str]]:
+        return os.system, (f"touch {self.mark}",)
+
+
+def test_a_pickle_under_the_estimator_s_name_is_not_loaded(tmp_path: Path) -> None:
+    from sluice.models.sklearn import load
+
+    file, mark = tmp_path / "estimator.skops", tmp_path / "ran"
+    file.write_bytes(pickle.dumps(Payload(mark)))
+    with pytest.raises(SluiceError, match="scikit-learn cannot load the estimator"):
+        load(file)
+    assert not mark.exists()
+
+
+def test_a_pickle_inside_a_good_file_is_not_loaded(tmp_path: Path) -> None:
+    from sklearn.linear_model import LogisticRegression
+
+    from sluice.models.sklearn import load, save
+
+    good, file, mark = tmp_path / "good.skops", tmp_path / "estimator.skops", tmp_path / "ran"
+    save(LogisticRegression().fit([[0.0], [1.0]], [0, 1]), good)
+    planted = io.BytesIO()
+    np.save(planted, np.array([Payload(mark)], object), allow_pickle=True)
+    with zipfile.ZipFile(good) as old, zipfile.ZipFile(file, "w") as new:
+        for name in old.namelist():
+            new.writestr(name, planted.getvalue() if name.endswith(".npy") else old.read(name))
+    assert load(good).classes_.tolist() == [0, 1]
+    with pytest.raises(SluiceError, match="scikit-learn cannot load the estimator: Object arrays cannot be loaded"):
+        load(file)
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        {"__class__": "system", "__module__": "posix", "__loader__": "FunctionNode", "content": "system"},
+        {"__class__": "eval", "__module__": "builtins", "__loader__": "TypeNode", "content": "eval"},
+        {"__class__": "methodcaller", "__module__": "operator", "__loader__": "OperatorFuncNode",
+         "attrs": {"__class__": "tuple", "__module__": "builtins", "__loader__": "TupleNode", "content": []}},
+        {"__class__": "Popen", "__module__": "subprocess", "__loader__": "ObjectNode", "content": None},
+        {"__class__": "Popen", "__module__": "subprocess", "__loader__": "ReduceNode", "reduce": {
+            "args": {"__class__": "tuple", "__module__": "builtins", "__loader__": "TupleNode", "content": []}}},
+    ],
+)  # fmt: skip
+def test_a_crafted_part_is_not_loaded(tmp_path: Path, node: dict[str, Any]) -> None:
+    """In the place of a number, inside an estimator that is vouched for."""
+    from sklearn.linear_model import LogisticRegression
+
+    from sluice.models.sklearn import load, save
+
+    good, file = tmp_path / "good.skops", tmp_path / "estimator.skops"
+    save(LogisticRegression().fit([[0.0], [1.0]], [0, 1]), good)
+    with zipfile.ZipFile(good) as old, zipfile.ZipFile(file, "w") as new:
+        schema = json.loads(old.read("schema.json"))
+        schema["content"]["content"]["C"] = {**node, "__id__": 999}
+        for name in old.namelist():
+            new.writestr(name, json.dumps(schema) if name == "schema.json" else old.read(name))
+    with pytest.raises(SluiceError, match=f"nobody vouches for: .*{node['__class__']}|cannot load the estimator"):
+        load(file)
 
 
 def test_a_broken_file_is_told(tmp_path: Path) -> None:
