@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 from sluice.client.cli import app
 from sluice.client.submission import command, vertex
+from sluice.client.submission import kubeflow as kubeflow_pipelines
 from sluice.errors import SluiceError
 from tests.fakes.kubeflow import Kubeflow
 from tests.fakes.rest import Rest
@@ -250,6 +251,15 @@ def test_schedules(service: tuple[str, Any], sluice: Callable[..., Result]) -> N
     else:
         (made,) = api.recurring.values()
         assert made["trigger"]["cron_schedule"]["cron"] == "0 0 3 * * 1"
+    run = done.out.split()[1]
+    again = sluice("schedule", name, "0 3 * * 1")
+    assert again.out.startswith(f"already scheduled: {run}\n")
+    assert f"to replace it: sluice cancel {name} {run}" in again.out
+    other = sluice("schedule", name, "0 3 * * 5").out.split()[1]
+    assert sluice("cancel", name, run).out == f"{run}: ended\n"
+    assert sluice("schedule", name, "0 3 * * 1").out.split()[1] != other
+    gone = sluice("cancel", name, "schedules/77")
+    assert (gone.code, "not there" in gone.out) == (1, True)
     assert "is no cron expression" in sluice("schedule", name, "weekly").out
 
 
@@ -310,21 +320,109 @@ def test_a_host_that_cannot_be_reached(use_case: Path, sluice: Callable[..., Res
     assert "Kubeflow cannot be reached" in done.out
 
 
-def test_an_experiment_that_cannot_be_had(
-    vertex_ai: VertexPipelines, sluice: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The stand-in has no metadata store: the real client finds none before the run is made, or after it."""
-    from google.cloud import aiplatform
+def test_an_experiment_takes_the_run(vertex_ai: VertexPipelines, sluice: Callable[..., Result]) -> None:
+    for key in ("one", "two"):
+        assert sluice("submit", "vertex", "--key", key, "--set", "platform.vertex.experiment=nightly").code == 0
+    store = "projects/acme/locations/europe-west4/metadataStores/default/contexts"
+    assert vertex_ai.contexts[f"{store}/nightly"]["schemaTitle"] == "system.Experiment"
+    assert vertex_ai.children == {f"{store}/nightly": [f"{store}/flights-one", f"{store}/flights-two"]}
 
-    wanted = ("submit", "vertex", "--key", "k", "--set", "platform.vertex.experiment=flights")
+
+def test_an_experiment_that_cannot_be_had(vertex_ai: VertexPipelines, sluice: Callable[..., Result]) -> None:
+    """Before the run is made, or after it."""
+    wanted = ("submit", "vertex", "--key", "k", "--set", "platform.vertex.experiment=nightly")
+    vertex_ai.fail("GET .*metadataStores/default$", 403, "no rights in the metadata store")
     done = sluice(*wanted)
     assert (done.code, vertex_ai.jobs) == (1, {})
-    assert "the experiment 'flights' can neither be found nor made" in done.out
-    monkeypatch.setattr(aiplatform.PipelineJob, "_validate_experiment", lambda *_: None)
+    assert "the experiment 'nightly' can neither be found nor made: no rights in the metadata store" in done.out
+    vertex_ai.fail("POST .*:addContextChildren", 403, "no rights in the metadata store")
     done = sluice(*wanted)
     assert (done.code, len(vertex_ai.jobs)) == (7, 1)
     assert "the run was started" in done.out
     assert "with --key k no run is started twice" in done.out
+
+
+def test_a_bucket_that_cannot_be_looked_up_is_a_note_not_a_traceback(
+    vertex_ai: VertexPipelines, sluice: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from google.cloud.aiplatform.utils import gcs_utils
+
+    def forbidden(**_: Any) -> None:
+        raise PermissionError("no storage.buckets.get")
+
+    monkeypatch.setattr(gcs_utils, "create_gcs_bucket_for_pipeline_artifacts_if_it_does_not_exist", forbidden)
+    done = sluice("submit", "vertex", "--key", "k")
+    assert done.code == 0
+    note, said = sorted(done.out.splitlines())
+    assert note.startswith("note: ")
+    assert note.endswith("no storage.buckets.get")
+    assert said.startswith("submitted: flights-k")
+
+
+def test_a_wrong_project(vertex_ai: VertexPipelines, sluice: Callable[..., Result]) -> None:
+    done = sluice("submit", "vertex", "--set", "platform.vertex.project=acne")
+    assert (done.code, vertex_ai.jobs) == (1, {})
+    assert "not allowed: Permission denied on resource 'projects/acne/" in done.out
+    assert "check platform.vertex.project" in done.out
+
+
+def test_inside_the_cluster(
+    use_case: Path, sluice: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a host: Kubeflow's own service, by the pod's own token, which is read again when it has changed."""
+    token = tmp_path / "token"
+    token.write_text("the pod's")
+    monkeypatch.setenv("KF_PIPELINES_SA_TOKEN_PATH", str(token))
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+    with Kubeflow(token="the pod's", namespaces=("team",)).running() as service:
+        monkeypatch.setattr(kubeflow_pipelines, "IN_CLUSTER", service.url)
+        inside = ("--key", "k", "--set", "platform.kubeflow.namespace=team")
+        assert sluice("submit", "kubeflow", *inside).out.endswith("submitted: run-1\n")
+        token.write_text("an old one")
+        done = sluice("submit", "kubeflow", *inside)
+        monkeypatch.setattr(command.time, "sleep", lambda _: token.write_text(service.token))
+        token.write_text("renewed")
+        service.token = "renewed"
+        assert sluice("submit", "kubeflow", "--wait", *inside).code == 0
+    assert (done.code, len(service.runs)) == (1, 1)
+    assert "the token is missing or has expired" in done.out
+    assert "inside the cluster mount the service account's token" in done.out
+
+
+def test_a_service_that_is_out_of_sight_while_a_run_is_followed(
+    service: tuple[str, Any], sluice: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, api = service
+    followed = ("submit", name, "--wait", "--key")
+    look = "GET .*(pipelineJobs|runs)/"
+    monkeypatch.setattr(command, "PATIENCE", 60.0)
+    api.fail(look, 429, "not now", times=3)
+    assert sluice(*followed, "a").code == 0
+    monkeypatch.setattr(command, "PATIENCE", 0.0)
+    api.fail(look, 429, "not now", times=99)
+    gone = sluice(*followed, "b")
+    api.faults.clear()
+    api.fail(look, 401, "the token has expired", times=99)
+    expired = sluice(*followed, "c")
+    api.faults.clear()
+    for done in (gone, expired):
+        assert done.code == 7
+        assert re.search(r"; the run goes on\n.*see what becomes of it: sluice status \w+ \S+$", done.out), done.out
+    assert sluice(*followed, "c").code == 0
+    assert len(started(api)) == 3
+
+
+def test_a_run_is_followed_until_ctrl_c_and_goes_on(
+    service: tuple[str, Any], sluice: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(_: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command.time, "sleep", stopped)
+    done = sluice("submit", service[0], "--wait")
+    assert done.code == 130
+    assert "goes on; see what becomes of it: sluice status" in done.out
+    assert sluice("status", service[0], done.out.split()[1]).code == 0
 
 
 def test_vertex_cannot_be_reached(vertex_ai: VertexPipelines, sluice: Callable[..., Result]) -> None:
@@ -410,6 +508,7 @@ def test_the_pages_are_true_word_by_word(
     content = yaml.safe_load((ROOT / "examples" / "flights" / "sluice.yaml").read_text())
     for block in re.findall(r"^```yaml\n(.*?)^```", text, re.M | re.S):
         content |= yaml.safe_load(block)
+    api.project = "my-project"
     if name == "kubeflow":
         content["platform"]["kubeflow"]["host"] = api.url
         monkeypatch.setenv("KUBEFLOW_TOKEN", "let-me-in")

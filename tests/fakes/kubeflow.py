@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,6 +27,7 @@ class Kubeflow(Rest):
         runs: ID to the run as it was created.
         progress: ID to how it goes on.
         recurring: ID to the recurring run.
+        numbers: of recurring runs.
         fails: step to what it says when it fails.
         absent: images that the registry does not have.
         log: pod to its log.
@@ -36,6 +39,7 @@ class Kubeflow(Rest):
     runs: dict[str, Any] = field(default_factory=dict)
     progress: dict[str, pipeline_spec.Progress] = field(default_factory=dict)
     recurring: dict[str, Any] = field(default_factory=dict)
+    numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     fails: dict[str, str] = field(default_factory=dict)
     absent: set[str] = field(default_factory=set)
     log: dict[str, str] = field(default_factory=dict)
@@ -51,6 +55,9 @@ class Kubeflow(Rest):
             ("GET", rf"{root}/runs/([^/:]+)", self._get),
             ("POST", rf"{root}/runs/([^/:]+):terminate", self._terminate),
             ("POST", f"{root}/recurringruns", self._recur),
+            ("GET", f"{root}/recurringruns", self._list_recurring),
+            ("GET", rf"{root}/recurringruns/([^/:]+)", self._get_recurring),
+            ("DELETE", rf"{root}/recurringruns/([^/:]+)", self._end_recurring),
             ("GET", r"/apis/v1alpha1/runs/([^/]+)/nodes/([^/]+)/log", self._log),
         ]:
             self.routes.append((method, path, self._guarded(route)))
@@ -69,17 +76,8 @@ class Kubeflow(Rest):
 
     def _experiments(self, request: Request) -> Any:
         self._allowed(request.query.get("namespace", ""))
-        wanted = (
-            json.loads(request.query["filter"])["predicates"][0].get("stringValue", "")
-            if "filter" in request.query
-            else None
-        )
-        found = [
-            {"experiment_id": key, "display_name": name}
-            for name, key in self.experiments.items()
-            if wanted in (None, name)
-        ]
-        return {"experiments": found}
+        found = {name: key for name, key in self.experiments.items() if _wanted(request) in (None, name)}
+        return {"experiments": [{"experiment_id": key, "display_name": name} for name, key in found.items()]}
 
     def _make_experiment(self, request: Request) -> Any:
         name = request.body["display_name"]
@@ -116,13 +114,16 @@ class Kubeflow(Rest):
         return self._shown(key)
 
     def _list(self, request: Request) -> Any:
-        wanted = (
-            json.loads(request.query["filter"])["predicates"][0].get("stringValue", "")
-            if "filter" in request.query
-            else None
-        )
-        found = [key for key, run in self.runs.items() if wanted in (None, run["display_name"])]
-        return {"runs": [self._shown(key) for key in found], "total_size": len(found)}
+        found = [self._shown(key) for key in self._among(self.runs, request)]
+        return {"runs": found, "total_size": len(found)}
+
+    def _among(self, known: dict[str, Any], request: Request) -> list[str]:
+        """IDs of what is in the experiment, or in the namespace, and has the name that is asked for."""
+        experiment = request.query.get("experiment_id")
+        if not experiment:
+            self._allowed(request.query.get("namespace", ""))
+        return [key for key, made in known.items()
+                if _wanted(request) in (None, made["display_name"]) and experiment in (None, made["experiment_id"])]  # fmt: skip
 
     def _get(self, _: Request, key: str) -> Any:
         if key not in self.runs:
@@ -158,9 +159,28 @@ class Kubeflow(Rest):
         cron = request.body["trigger"]["cron_schedule"]["cron"]
         if not re.fullmatch(r"(\S+ ){5}\S+", cron):
             raise ProblemError(400, f"not a cron expression of six fields: {cron}")
-        key = f"recurring-{len(self.recurring) + 1}"
+        key = f"recurring-{next(self.numbers)}"
         self.recurring[key] = request.body
-        return {"recurring_run_id": key, "display_name": request.body["display_name"]}
+        return self._get_recurring(request, key)
+
+    def _get_recurring(self, _: Request, key: str) -> Any:
+        if key not in self.recurring:
+            raise ProblemError(404, f"Recurring run {key} not found")
+        made = self.recurring[key]
+        return {
+            "recurring_run_id": key,
+            "display_name": made["display_name"],
+            "trigger": made["trigger"],
+            "status": "ENABLED",
+        }
+
+    def _list_recurring(self, request: Request) -> Any:
+        return {"recurringRuns": [self._get_recurring(request, key) for key in self._among(self.recurring, request)]}
+
+    def _end_recurring(self, request: Request, key: str) -> Any:
+        self._get_recurring(request, key)
+        del self.recurring[key]
+        return {}
 
     def _log(self, _: Request, run: str, pod: str) -> Any:
         if pod not in self.log:
@@ -170,3 +190,13 @@ class Kubeflow(Rest):
     def error(self, problem: ProblemError) -> Any:
         """See `Rest.error`."""
         return {"error": problem.message, "code": problem.status, "message": problem.message}
+
+
+def _wanted(request: Request) -> str | None:
+    """The name that a list is filtered by."""
+    if "filter" not in request.query:
+        return None
+    (predicate,) = json.loads(request.query["filter"])["predicates"]
+    if predicate["operation"] not in ("EQUALS", 1) or predicate["key"] not in ("name", "display_name"):
+        raise ProblemError(400, f"cannot filter by {predicate}")
+    return str(predicate["stringValue"])

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sluice.client.options import Config, Overrides, parse_overrides
+from sluice.client.submission.request import ServiceError
 from sluice.errors import SluiceError
 
 if TYPE_CHECKING:
@@ -32,8 +33,8 @@ class Where(StrEnum):
     KUBEFLOW = "kubeflow"
 
 
-POLL = 10.0
-"""Seconds between two looks at a run."""
+POLL, PATIENCE = 10.0, 600.0
+"""Seconds between two looks at a run, and for how long it may be out of sight."""
 MARKS = {"succeeded": "[green]✓[/]", "failed": "[red]✗[/]", "cancelled": "[yellow]-[/]", "skipped": "[dim]-[/]"}
 NO_IMAGE = re.compile(
     r"(?i)image\b.*(not found|not exist|cannot be pulled)|ImagePullBackOff|ErrImagePull|manifest unknown"
@@ -65,8 +66,6 @@ def submit(
 
     Example: sluice submit vertex --config examples/flights --span latest --key build-42 --wait
     """
-    from sluice.client.submission.request import ServiceError
-
     target, work = _prepared(where, config, overrides, pipeline, span, key)
     if dry_run:
         typer.echo(json.dumps(target.request(work), indent=2))
@@ -91,7 +90,7 @@ def schedule(
     pipeline: Pipeline = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the request, and send nothing.")] = False,
 ) -> None:
-    """Start a run whenever the time comes; never two at once.
+    """Start a run whenever the time comes; never two at once. The same use case at the same times is scheduled once.
 
     Example: sluice schedule kubeflow "0 3 * * 1" --config examples/flights
     """
@@ -103,7 +102,13 @@ def schedule(
         typer.echo(json.dumps({"cron": cron, **target.request(work)}, indent=2))
         return
     _warn_of_tags(work)
-    typer.echo(f"scheduled: {target.schedule(work, cron)}")
+    made = target.schedule(work, cron)
+    if made.known:
+        typer.echo(
+            f"already scheduled: {made.id}\n  to replace it: sluice cancel {where} {made.id}, and schedule it again"
+        )
+    else:
+        typer.echo(f"scheduled: {made.id}")
 
 
 def status(where: Service, run: RunId, config: Config = Path("sluice.yaml"), overrides: Overrides = None) -> None:
@@ -145,11 +150,16 @@ def logs(
 
 
 def cancel(where: Service, run: RunId, config: Config = Path("sluice.yaml"), overrides: Overrides = None) -> None:
-    """End a run; one that has ended stays as it is.
+    """End a run; one that has ended stays as it is. With the ID of a schedule: end that.
 
     Example: sluice cancel vertex flights-build-42 --config examples/flights
     """
-    found = _target(where, _use_case(config, overrides)).cancel(run)
+    target = _target(where, _use_case(config, overrides))
+    if "schedules/" in run:
+        target.unschedule(run)
+        typer.echo(f"{run}: ended")
+        return
+    found = target.cancel(run)
     typer.echo(f"{found.id}: {found.state}")
 
 
@@ -205,19 +215,16 @@ def _console() -> Console:
 
 def _follow(target: Target, run: Run) -> None:
     """Tell every step as it ends; the exit status tells the run's end."""
-    console, told, start = _console(), set[str](), time.monotonic()
-    with console.status("waiting for the first step") as spinner:
-        while True:
-            run = target.get(run.id)
-            for step in run.steps:
-                if step.state.ended and step.name not in told:
-                    told.add(step.name)
-                    console.print(f"{MARKS[step.state]} {step.name}{f': {step.error}' if step.error else ''}")
-            if run.state.ended:
-                break
-            working = ", ".join(step.name for step in run.steps if not step.state.ended) or str(run.state)
-            spinner.update(f"{working}, {time.monotonic() - start:.0f} s")
-            time.sleep(POLL)
+    console, start = _console(), time.monotonic()
+    again = f"sluice status {_kind(target)} {run.id}"
+    try:
+        run = _watched(target, run, console)
+    except KeyboardInterrupt:
+        console.print(f"{run.id} goes on; see what becomes of it: {again}")
+        raise typer.Exit(130) from None
+    except SluiceError as error:  # nothing is wrong with the run
+        raise ServiceError(f"{error.what}; the run goes on", where=error.where,
+                           remedy=f"{error.remedy}; see what becomes of it: {again}") from None  # fmt: skip
     console.print(
         f"{run.id}: {run.state} after {time.monotonic() - start:.0f} s{f': {run.error}' if run.error else ''}"
     )
@@ -225,6 +232,29 @@ def _follow(target: Target, run: Run) -> None:
         _advise(console, run)
         console.print(f"  see its log: sluice logs {_kind(target)} {run.id}")
     raise typer.Exit(CODES.get(run.state, 0))
+
+
+def _watched(target: Target, run: Run, console: Console) -> Run:
+    """Look at a run until it has ended; a service that does not answer for a while is asked again."""
+    told, start = set[str](), time.monotonic()
+    answered = start
+    with console.status("waiting for the first step") as spinner:
+        while not run.state.ended:
+            try:
+                run = target.get(run.id)
+                answered = time.monotonic()
+            except ServiceError:
+                if time.monotonic() - answered >= PATIENCE:
+                    raise
+            for step in run.steps:
+                if step.state.ended and step.name not in told:
+                    told.add(step.name)
+                    console.print(f"{MARKS[step.state]} {step.name}{f': {step.error}' if step.error else ''}")
+            working = ", ".join(step.name for step in run.steps if not step.state.ended) or str(run.state)
+            spinner.update(f"{working}, {time.monotonic() - start:.0f} s")
+            if not run.state.ended:
+                time.sleep(POLL)
+    return run
 
 
 def _kind(target: Any) -> str:

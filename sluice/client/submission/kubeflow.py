@@ -7,9 +7,10 @@ import io
 import json
 import os
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sluice.client.submission.request import Run, ServiceError, State, Step, Work
+from sluice.client.submission.request import Run, Schedule, ServiceError, State, Step, Work
 from sluice.errors import SluiceError
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ STATES = {
     "OMITTED": State.SKIPPED,
 }  # fmt: skip
 """Kubeflow's states of runs and of tasks."""
+IN_CLUSTER = "http://ml-pipeline.kubeflow.svc.cluster.local:8888"
+"""Kubeflow's service as pods see it."""
 
 
 class KubeflowPipelines:
@@ -49,30 +52,43 @@ class KubeflowPipelines:
         """
         with said(), _quietly(), work.file() as path:
             experiment = self._experiment()
-            if found := self._named(work.name, experiment):
+            if found := self._runs(work.name, experiment):
                 return self._told(found[0], known=True)
             started = self._client.run_pipeline(
                 experiment_id=experiment, job_name=work.name, pipeline_package_path=path, params=work.arguments,
                 pipeline_root=self.settings.pipeline_root or None, service_account=self.settings.service_account or None,
                 enable_caching=None if work.use_case.platform.caching else False,
             )  # fmt: skip
-            first = (self._named(work.name, experiment) or [started])[0]
+            first = (self._runs(work.name, experiment) or [started])[0]
             if first.run_id != started.run_id:
                 self._client.terminate_run(started.run_id)
                 return self._told(first, known=True)
             return self._told(started)
 
-    def schedule(self, work: Work, cron: str) -> str:
+    def schedule(self, work: Work, cron: str) -> Schedule:
         """See `Target.schedule`; Kubeflow's expressions begin with seconds."""
         expression = cron if len(cron.split()) == 6 else f"0 {cron}"
         with said(), _quietly(), work.file() as path:
+            experiment = self._experiment()
+            known = self._client.list_recurring_runs(
+                page_size=100, experiment_id=experiment, filter=_named(work.use_case.name)
+            ).recurring_runs  # fmt: skip
+            for schedule in known or []:
+                trigger = schedule.trigger.cron_schedule
+                if schedule.status == "ENABLED" and trigger and trigger.cron == expression:
+                    return Schedule(f"schedules/{schedule.recurring_run_id}", known=True)
             made = self._client.create_recurring_run(
-                experiment_id=self._experiment(), job_name=work.use_case.name, cron_expression=expression, max_concurrency=1,
+                experiment_id=experiment, job_name=work.use_case.name, cron_expression=expression, max_concurrency=1,
                 params=work.arguments, pipeline_package_path=path, pipeline_root=self.settings.pipeline_root or None,
                 service_account=self.settings.service_account or None, no_catchup=True,
                 enable_caching=None if work.use_case.platform.caching else False,
             )  # fmt: skip
-            return str(made.recurring_run_id)
+            return Schedule(f"schedules/{made.recurring_run_id}")
+
+    def unschedule(self, schedule: str) -> None:
+        """See `Target.unschedule`."""
+        with said():
+            self._client.delete_recurring_run(schedule.rpartition("/")[2])
 
     def get(self, run: str) -> Run:
         """See `Target.get`."""
@@ -101,44 +117,44 @@ class KubeflowPipelines:
     def _client(self) -> Any:
         """Connected when it is first needed: a dry run needs no service."""
         import kfp
-        import urllib3
 
-        token, host = self._token(), self.settings.host
-        if host:  # kfp's client tries for half a minute and keeps the reason to itself
-            headers = {"Authorization": f"Bearer {token}"} if token else {}
-            url = f"{host.rstrip('/')}/apis/v2beta1/healthz"
-            try:
-                answer = urllib3.PoolManager(timeout=10.0, retries=False).request("GET", url, headers=headers)
-            except urllib3.exceptions.HTTPError as error:
-                raise ServiceError(f"Kubeflow cannot be reached: {error}", where=host,
-                                   remedy="check platform.kubeflow.host and the network, and run it again") from None  # fmt: skip
-            if answer.status != 200:
-                raise _problem(answer.status, answer.data.decode(errors="replace"), host)
+        host, token, credentials = self._access()
+        if host:
+            _check(host, token)
         try:
-            return kfp.Client(
-                host=host or None, existing_token=token or None, namespace=self.settings.namespace or "kubeflow"
-            )
+            return kfp.Client(host=host or None, existing_token=None if credentials else token or None,
+                              credentials=credentials, namespace=self.settings.namespace or "kubeflow")  # fmt: skip
         except Exception as error:
             raise SluiceError(f"no connection to Kubeflow: {error}", where="platform.kubeflow",
                               remedy="set platform.kubeflow.host, or run it inside the cluster") from None  # fmt: skip
 
-    def _token(self) -> str:
-        name = self.settings.token_variable
-        if name and not os.environ.get(name):
-            raise SluiceError(f"the environment variable {name} is not set", where="platform.kubeflow.token_variable",
-                              remedy=f"export {name} with a bearer token for {self.settings.host}")  # fmt: skip
-        return os.environ.get(name, "") if name else ""
+    def _access(self) -> tuple[str, str, Any]:
+        """Host, token, and inside the cluster what reads the pod's own token anew when it has been changed."""
+        from kfp.client import (
+            KF_PIPELINES_SA_TOKEN_ENV,
+            KF_PIPELINES_SA_TOKEN_PATH,
+            ServiceAccountTokenVolumeCredentials,
+        )
+
+        inside = "KUBERNETES_SERVICE_HOST" in os.environ
+        host = self.settings.host or (IN_CLUSTER if inside else "")
+        if name := self.settings.token_variable:
+            if not os.environ.get(name):
+                raise SluiceError(f"the environment variable {name} is not set", where="platform.kubeflow.token_variable",
+                                  remedy=f"export {name} with a bearer token for {host}")  # fmt: skip
+            return host, os.environ[name], None
+        file = Path(os.environ.get(KF_PIPELINES_SA_TOKEN_ENV, KF_PIPELINES_SA_TOKEN_PATH))
+        if inside and file.is_file():
+            return host, file.read_text().strip(), ServiceAccountTokenVolumeCredentials(str(file))
+        return host, "", None
 
     def _experiment(self) -> str:
         made = self._client.create_experiment(self.settings.experiment, namespace=self.settings.namespace or None)
         return str(made.experiment_id)
 
-    def _named(self, name: str, experiment: str) -> list[Any]:
-        """Runs of this name in the experiment that were not ended by `submit`, the first one first."""
-        wanted = {"predicates": [{"operation": "EQUALS", "key": "name", "stringValue": name}]}
-        found = self._client.list_runs(
-            page_size=100, experiment_id=experiment, filter=json.dumps(wanted), namespace=self.settings.namespace or None,
-        ).runs or []  # fmt: skip
+    def _runs(self, name: str, experiment: str) -> list[Any]:
+        """Runs of this name in the experiment, the first one first."""
+        found = self._client.list_runs(page_size=100, experiment_id=experiment, filter=_named(name)).runs or []
         return sorted(found, key=lambda run: (run.created_at, run.run_id))
 
     def _told(self, run: Any, *, known: bool = False) -> Run:
@@ -158,10 +174,30 @@ class KubeflowPipelines:
         return Run(run.run_id, STATES.get(run.state, State.PENDING), steps, error, url, known)
 
 
+def _named(name: str) -> str:
+    """Kubeflow's filter by name."""
+    return json.dumps({"predicates": [{"operation": "EQUALS", "key": "name", "stringValue": name}]})
+
+
 def _pod(task: Any) -> str:
     """The pod of a task that runs code; drivers and groups have none of their own."""
     children = [child.pod_name for child in task.child_tasks or [] if child.pod_name]
     return str(task.pod_name or (children[0] if children else ""))
+
+
+def _check(host: str, token: str) -> None:
+    """See that the service answers; kfp's client would try for half a minute and keep the reason to itself."""
+    import urllib3
+
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    url = f"{host.rstrip('/')}/apis/v2beta1/healthz"
+    try:
+        answer = urllib3.PoolManager(timeout=10.0, retries=False).request("GET", url, headers=headers)
+    except urllib3.exceptions.HTTPError as error:
+        raise ServiceError(f"Kubeflow cannot be reached: {error}", where=host,
+                           remedy="check platform.kubeflow.host and the network, and run it again") from None  # fmt: skip
+    if answer.status != 200:
+        raise _problem(answer.status, answer.data.decode(errors="replace"), host)
 
 
 @contextlib.contextmanager
@@ -194,7 +230,8 @@ def _problem(status: int, body: str, where: str) -> SluiceError:
         words = body.strip()[:200]
     if status == 401:
         return SluiceError(f"the token is missing or has expired: {words}", where=where,
-                           remedy="get a new one, and export it in the variable that platform.kubeflow.token_variable names")  # fmt: skip
+                           remedy="get a new one, and export it in the variable that platform.kubeflow.token_variable names; "
+                           "inside the cluster mount the service account's token for the audience pipelines.kubeflow.org")  # fmt: skip
     if status == 403:
         return SluiceError(f"not allowed: {words}", where=where,
                            remedy="check platform.kubeflow.namespace and the account's rights in it")  # fmt: skip

@@ -75,6 +75,14 @@ class Run:
     known: bool = False
 
 
+@dataclass(frozen=True)
+class Schedule:
+    """A schedule: its ID, by which `cancel` finds it, and whether it was there already."""
+
+    id: str
+    known: bool = False
+
+
 class ServiceError(SluiceError):
     """The service cannot be reached, has no room or is not well: the same command may succeed later."""
 
@@ -90,8 +98,11 @@ class Target(Protocol):
     def submit(self, work: Work) -> Run:
         """Start a run, or find the one that was started under the same key."""
 
-    def schedule(self, work: Work, cron: str) -> str:
-        """Start a run whenever the cron expression says; returns the schedule's ID."""
+    def schedule(self, work: Work, cron: str) -> Schedule:
+        """Start a run whenever the cron expression says; a use case has one schedule for the same times."""
+
+    def unschedule(self, schedule: str) -> None:
+        """End a schedule; runs that it has started go on."""
 
     def get(self, run: str) -> Run:
         """A run's state."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import logging
+import sys
 from typing import TYPE_CHECKING, Any
 
-from sluice.client.submission.request import Run, ServiceError, State, Step, Work
+from sluice.client.submission.request import Run, Schedule, ServiceError, State, Step, Work
 from sluice.errors import SluiceError
 
 if TYPE_CHECKING:
@@ -52,7 +54,7 @@ class VertexPipelines:
         """See `Target.submit`: the key is the job's ID, of which Vertex AI takes only one."""
         from google.api_core.exceptions import Conflict
 
-        with self._job(work) as job, said():
+        with self._job(work) as job, said(), _quietly():
             try:
                 job.submit(
                     service_account=self.settings.service_account or None, network=self.settings.network or None,
@@ -76,14 +78,32 @@ class VertexPipelines:
         return SluiceError(f"the experiment {self.settings.experiment!r} can neither be found nor made: {_words(error.__cause__ or error)}",
                            where=where, remedy="check its name and the account's rights; nothing was started")  # fmt: skip
 
-    def schedule(self, work: Work, cron: str) -> str:
+    def schedule(self, work: Work, cron: str) -> Schedule:
         """See `Target.schedule`."""
-        with self._job(work) as job, said():
+        from google.cloud.aiplatform import PipelineJobSchedule
+
+        name = work.use_case.name
+        with self._job(work) as job, said(), _quietly():
+            known = PipelineJobSchedule.list(
+                filter=f'display_name="{name}" AND state="ACTIVE"', project=self.settings.project, location=self.settings.location,
+            )  # fmt: skip
+            if found := [schedule for schedule in known if schedule.cron == cron]:
+                return Schedule(f"schedules/{found[0].name}", known=True)
             made = job.create_schedule(
-                cron=cron, display_name=work.use_case.name, service_account=self.settings.service_account or None,
+                cron=cron, display_name=name, service_account=self.settings.service_account or None,
                 network=self.settings.network or None, max_concurrent_run_count=1,
             )  # fmt: skip
-            return str(made.resource_name)
+            return Schedule(f"schedules/{made.name}")
+
+    def unschedule(self, schedule: str) -> None:
+        """See `Target.unschedule`."""
+        from google.cloud.aiplatform import PipelineJobSchedule
+
+        with said(), _quietly():
+            PipelineJobSchedule.get(
+                f"{self._parent}/schedules/{schedule.rpartition('/')[2]}", project=self.settings.project,
+                location=self.settings.location,
+            ).delete()  # fmt: skip
 
     def get(self, run: str) -> Run:
         """See `Target.get`."""
@@ -92,7 +112,7 @@ class VertexPipelines:
 
     def cancel(self, run: str) -> Run:
         """See `Target.cancel`."""
-        with said():
+        with said(), _quietly():
             job = self._get(run)
             if not self._told(job).state.ended:
                 job.cancel()
@@ -154,6 +174,30 @@ class VertexPipelines:
         return Run(run, STATES.get(resource.state.name, State.PENDING), steps, resource.error.message, url, known)
 
 
+@contextlib.contextmanager
+def _quietly() -> Iterator[None]:
+    """The SDK's chatter is left out; what it could not do, and went on without, is told in a line."""
+    loggers = [
+        logging.getLogger(name)
+        for name in logging.root.manager.loggerDict
+        if name.startswith("google.cloud.aiplatform")
+    ]
+    for logger in loggers:
+        logger.addFilter(_note)
+    try:
+        yield
+    finally:
+        for logger in loggers:
+            logger.removeFilter(_note)
+
+
+def _note(record: logging.LogRecord) -> bool:
+    if record.levelno >= logging.ERROR:
+        cause = record.exc_info[1] if record.exc_info else None
+        sys.stderr.write(f"note: {record.getMessage()}{f': {cause}' if cause else ''}\n")
+    return False
+
+
 def logging_client(project: str, credentials: Any) -> Any:
     """Cloud Logging's client."""
     from google.cloud import logging
@@ -181,7 +225,7 @@ def said() -> Iterator[None]:
                            remedy="check platform.vertex.location and the network, and run it again") from None  # fmt: skip
     except exceptions.TooManyRequests as error:
         raise ServiceError(f"a quota is used up: {_words(error)}", where="Vertex AI",
-                           remedy="wait for other runs to end, or ask for more quota; nothing was started") from None  # fmt: skip
+                           remedy="wait for other runs to end, or ask for more quota") from None  # fmt: skip
     except exceptions.Forbidden as error:
         raise SluiceError(f"not allowed: {_words(error)}", where="Vertex AI",
                           remedy="check platform.vertex.project; the account needs roles/aiplatform.user there") from None  # fmt: skip
