@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +17,12 @@ import pytest
 from sluice import digest
 from sluice.errors import SluiceError
 from sluice.examples.dataset import Examples
+from sluice.features.preprocessing import Plan
 from sluice.models import adapter
+from sluice.models.manifest import Task
 from sluice.modules import UserCodeError
+from sluice.training import batches, keras
+from sluice.training.contract import Job
 from sluice.training.spec import Label, Trainer
 from tests import made
 from tests.training.test_train import FEATURES, table
@@ -165,6 +172,54 @@ def test_warm_up_requests_are_the_model_s_own(prepared: Path) -> None:
     rows = pq.read_table(prepared / "golden" / "golden.parquet")
     warmup.write(prepared / "model", manifest.label, arrays(rows, manifest.features))
     assert file.read_bytes() == before
+
+
+@pytest.mark.parametrize("task", [Task.REGRESSION, Task.BINARY])
+def test_memory_does_not_grow_with_the_data(
+    prepared: Path, tmp_path: Path, task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Eight times the rows take 300 MiB more on disk, and no more memory."""
+    monkeypatch.setattr(batches, "WHOLE", 1 << 16)
+    monkeypatch.setattr(batches, "PASS", 1 << 16)
+    plan, peaks = Plan.load(prepared / "preprocessing"), []
+    trainer = Trainer(
+        steps=200, epochs=1000, validation=0.1, class_weights="off" if task is Task.REGRESSION else "balanced"
+    )
+    for rows in (2_000_000, 2_000_000, 16_000_000):  # twice: what is done once a process
+        columns = {}
+        for name, width in (("numbers", (len(plan.numbers),)), ("ids", (len(plan.ids),)), ("label", ())):
+            kind = np.int32 if name == "ids" else np.float32
+            array = np.lib.format.open_memmap(
+                tmp_path / f"{name}-{rows}.npy", mode="w+", dtype=kind, shape=(rows, *width)
+            )
+            array[:1000] = 1  # the rest is a hole in the file
+            columns[name] = np.load(tmp_path / f"{name}-{rows}.npy", mmap_mode="r")
+        job = Job(
+            plan, task, [] if task is Task.REGRESSION else ["0", "1"], columns, trainer, "", prepared / "preprocessing"
+        )
+        with own_memory() as peak:
+            keras.train(job)
+        peaks.append(peak())
+    assert peaks[2] - peaks[1] < 32
+
+
+@contextlib.contextmanager
+def own_memory() -> Iterator[Callable[[], float]]:
+    """MiB that this process has of its own at the most, and not of mapped files, which are the page cache's."""
+    seen, done = [], threading.Event()
+
+    def look() -> None:
+        while not done.wait(0.01):
+            status = Path("/proc/self/status").read_text()
+            seen.append(int(status.partition("RssAnon:")[2].split()[0]) / 1024)
+
+    watch = threading.Thread(target=look)
+    watch.start()
+    try:
+        yield lambda: max(seen)
+    finally:
+        done.set()
+        watch.join()
 
 
 OWN = """

@@ -87,10 +87,39 @@ def test_two_workers_that_are_killed_go_on_to_the_model_of_one(prepared: Path, t
     assert first["digest"] == digest.of_tree(tmp_path / "0" / "model")
     assert second == {}
     ended(start(prepared, tmp_path / "one", trainer))
-    answers = [
-        pq.read_table(tmp_path / name / "golden" / "golden.parquet")["prediction"].to_numpy() for name in ("0", "one")
-    ]
-    np.testing.assert_allclose(*answers, atol=1e-4)  # sums in another order, and nothing else
+    np.testing.assert_allclose(answers(tmp_path / "0"), answers(tmp_path / "one"), atol=1e-4)  # sums in another order
+
+
+MIRRORED = """
+import sys
+from pathlib import Path
+
+import tensorflow as tf
+
+from sluice.training import devices
+from tests.training.process import main
+
+(cpu,) = tf.config.list_physical_devices("CPU")
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+devices.find = lambda: devices.Devices(tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]), replicas=2)
+main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3])
+"""
+
+
+def test_two_devices_of_one_machine_train_the_model_of_one(prepared: Path, tmp_path: Path) -> None:
+    """Two that TensorFlow makes of the CPU stand for two GPUs; the batch does not divide by two."""
+    trainer = {"name": "wide_and_deep", "steps": 150, "epochs": 100, "batch_size": 63, "class_weights": "balanced"}
+    both = subprocess.Popen(
+        [sys.executable, "-c", MIRRORED, prepared, tmp_path / "two", json.dumps(trainer)], stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2],
+    )  # fmt: skip
+    ended(both)
+    ended(start(prepared, tmp_path / "one", trainer))
+    np.testing.assert_allclose(answers(tmp_path / "two"), answers(tmp_path / "one"), atol=1e-4)
+
+
+def answers(folder: Path) -> np.ndarray:
+    return pq.read_table(folder / "golden" / "golden.parquet")["prediction"].to_numpy()
 
 
 def workers(prepared: Path, out: Path, trainer: dict[str, object], *more: str) -> list[subprocess.Popen[str]]:

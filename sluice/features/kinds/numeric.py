@@ -64,7 +64,8 @@ def _imputed(spec: Numeric, known: NumberFacts, where: str) -> float:
         return float(spec.impute)
     robust = spec.log or not math.isfinite(known.mean)
     wanted = ("median" if robust else "mean") if spec.impute == "auto" else spec.impute
-    median = float(np.clip(known.median, *spec.clip)) if spec.clip else known.median
+    least, most = spec.clip or (-math.inf, math.inf)
+    median = min(max(known.median, least), most)
     filled = {"mean": known.mean, "median": median, "zero": 0.0}[wanted]
     if not math.isfinite(filled):
         raise SluiceError(f"{spec.name!r} has infinite values, and so no {wanted}", where=where,
