@@ -396,20 +396,21 @@ def test_a_service_that_is_out_of_sight_while_a_run_is_followed(
     followed = ("submit", name, "--wait", "--key")
     look = "GET .*(pipelineJobs|runs)/"
     monkeypatch.setattr(command, "PATIENCE", 60.0)
-    api.fail(look, 429, "not now", times=3)
+    api.fail(look, 429, "not now", times=2)
     assert sluice(*followed, "a").code == 0
     monkeypatch.setattr(command, "PATIENCE", 0.0)
-    api.fail(look, 429, "not now", times=99)
-    gone = sluice(*followed, "b")
-    api.faults.clear()
-    api.fail(look, 401, "the token has expired", times=99)
-    expired = sluice(*followed, "c")
-    api.faults.clear()
-    for done in (gone, expired):
+    for status, said in ((401, "expired"), (503, "no room")):
+        if (name, status) == ("vertex", 503):
+            continue  # Google's client asks for more than a minute by itself
+        api.fail(look, status, "away", times=99)
+        done = sluice(*followed, str(status))
+        api.faults.clear()
         assert done.code == 7
+        assert said in done.out
         assert re.search(r"; the run goes on\n.*see what becomes of it: sluice status \w+ \S+$", done.out), done.out
-    assert sluice(*followed, "c").code == 0
-    assert len(started(api)) == 3
+    count = len(started(api))
+    assert sluice(*followed, "401").code == 0
+    assert len(started(api)) == count
 
 
 def test_a_run_is_followed_until_ctrl_c_and_goes_on(
