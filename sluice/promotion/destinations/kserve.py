@@ -121,8 +121,7 @@ class InferenceService:
         if service is None or _version(service) != version:
             raise SluiceError(f"version {version} is not what the InferenceService has", where=self.uri,
                               remedy="someone else changed it: push again, or roll back")  # fmt: skip
-        if _share(service) != percent:
-            self._serve(version, percent)
+        self._serve(version, percent)
         self._wait(version)
 
     def fetch(self, version: int, out: Path) -> None:
@@ -199,7 +198,8 @@ class InferenceService:
         for _ in range(ATTEMPTS):
             service = self._get()
             if service is not None:
-                self._change(service, version, share)
+                if (_version(service), _share(service)) != (version, share):  # else nothing would be seen to change
+                    self._change(service, version, share)
                 return
             body = {"apiVersion": f"{GROUP}/{API}", "kind": KIND, **self._body(version, {})}
             body["metadata"] |= {"name": self.name, "namespace": self.namespace}

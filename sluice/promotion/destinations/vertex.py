@@ -8,12 +8,14 @@ alias ``v<number>``, and the champion's the alias ``champion``: it is moved last
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from sluice.errors import SluiceError
+from sluice.progress import progress
 from sluice.promotion.destinations import base
 
 if TYPE_CHECKING:
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from sluice.promotion.destinations.base import Destination
 
 CHAMPION = "champion"
+DEPLOYED = re.compile(r"v[0-9]+")
+"""Display names of what we deploy."""
 OPTIONAL = ("endpoint", "traffic", "machine", "service_account")
 
 
@@ -76,7 +80,7 @@ class VertexModel:
         with _said(self.uri):
             if self._registered(version) is None:
                 self._upload(version)
-            self._give(version, base.percent(self.options, "traffic", self.uri))
+            self._give(version, 100 if at_once else base.percent(self.options, "traffic", self.uri))
             self._crown(version)
 
     def serves(self, version: int) -> bool:
@@ -91,12 +95,8 @@ class VertexModel:
             if previous is not None:
                 self._give(previous, 100)
                 self._crown(previous)
-            self._undeploy(lambda name: name == f"v{version}")
-            found = self._registered(version)
-            if found is not None and previous is None:
-                self._registry.get_model(found.version_id).delete()
-            elif found is not None:
-                self._registry.delete_version(found.version_id)
+            self._undeploy(lambda known: known == version)
+            self._unregister(version)
         self.files.withdraw(version, previous)
 
     def route(self, version: int, percent: int) -> None:
@@ -119,10 +119,12 @@ class VertexModel:
     def remove(self, version: int) -> None:
         """See `Destination.remove`."""
         with _said(self.uri):
-            self._undeploy(lambda name: name == f"v{version}")
-            found = self._registered(version)
-            if found is not None:
-                self._registry.delete_version(found.version_id)
+            deployed = self._deployed().get(version)
+            if deployed and self._endpoint.traffic_split.get(deployed):
+                progress(f"version {version} still has traffic at {self.uri}: it is kept")
+                return
+            self._undeploy(lambda known: known == version)
+            self._unregister(version)
         self.files.remove(version)
 
     @property
@@ -166,6 +168,20 @@ class VertexModel:
             serving_container_image_uri=self.options["container"], version_aliases=[f"v{version}"],
         )  # fmt: skip
 
+    def _unregister(self, version: int) -> None:
+        """Take a version out of the registry; the model as well, if there is no other. The default cannot be deleted."""
+        found = self._registered(version)
+        if found is None:
+            return
+        others = [other for other in self._registry.list_versions() if other.version_id != found.version_id]
+        if not others:
+            self._registry.get_model(found.version_id).delete()
+            return
+        if "default" in found.version_aliases:
+            newest = max(others, key=lambda other: int(other.version_id))
+            self._registry.add_version_aliases(["default"], newest.version_id)
+        self._registry.delete_version(found.version_id)
+
     def _crown(self, version: int) -> None:
         """Move the alias of the champion."""
         found = self._registered(version)
@@ -173,14 +189,20 @@ class VertexModel:
             self._registry.add_version_aliases([CHAMPION, "default"], found.version_id)
 
     def _give(self, version: int, percent: int) -> None:
-        """Give a version so much of the endpoint's traffic; without any, others are undeployed."""
+        """Give a version so much of the endpoint's traffic; without any, others are undeployed.
+
+        Raises:
+            SluiceError: others deploy there as well.
+        """
         if self._endpoint is None:
             return
-        deployed = {model.display_name: model.id for model in self._endpoint.list_models()}
-        if f"v{version}" not in deployed:
-            self._deploy(version, percent if deployed else 100)
-            deployed = {model.display_name: model.id for model in self._endpoint.list_models()}
-        ours = deployed[f"v{version}"]
+        ids = self._deployed()
+        if foreign := [model.display_name for model in self._endpoint.list_models() if model.id not in ids.values()]:
+            raise SluiceError(f"the endpoint has models that no push deployed ({', '.join(foreign)})", where=self.uri,
+                              remedy="give this model an endpoint of its own")  # fmt: skip
+        if version not in ids:
+            self._deploy(version, percent if ids else 100)
+        ours = self._deployed()[version]
         split = self._endpoint.traffic_split
         others = {model: share for model, share in split.items() if model != ours and share}
         if not others:
@@ -190,7 +212,7 @@ class VertexModel:
             most = max(others, key=lambda model: others[model], default="")
             self._endpoint.update(traffic_split={ours: percent, **({most: left} if left else {})})
         if percent == 100:
-            self._undeploy(lambda name: name != f"v{version}")
+            self._undeploy(lambda known: known != version)
 
     def _deploy(self, version: int, percent: int) -> None:
         from google.cloud import aiplatform
@@ -206,11 +228,18 @@ class VertexModel:
             service_account=self.options.get("service_account"),
         )  # fmt: skip
 
-    def _undeploy(self, which: Callable[[str], bool]) -> None:
-        if self._endpoint is not None:
-            for model in self._endpoint.list_models():
-                if model.display_name.startswith("v") and which(model.display_name):
-                    self._endpoint.undeploy(model.id, traffic_split=None)
+    def _deployed(self) -> dict[int, str]:
+        """Version to its ID at the endpoint; what others have deployed there does not count."""
+        models = self._endpoint.list_models() if self._endpoint is not None else ()
+        return {
+            int(model.display_name[1:]): model.id for model in models
+            if DEPLOYED.fullmatch(model.display_name) and model.model.partition("@")[0].endswith(f"/models/{self.model}")
+        }  # fmt: skip
+
+    def _undeploy(self, which: Callable[[int], bool]) -> None:
+        for version, deployed in self._deployed().items():
+            if which(version):
+                self._endpoint.undeploy(deployed, traffic_split=None)
 
 
 class _said:  # noqa: N801 - used as a context manager
