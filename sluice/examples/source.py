@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from datetime import date
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import AwareDatetime, Field, field_validator, model_validator
 
 from sluice.config.base import Strict
 
@@ -43,12 +44,41 @@ class Quarantine(Strict):
     max_fraction: float = Field(default=0.01, ge=0, le=1)
 
 
+class Spans(Strict):
+    """The spans of a query: span 1 begins at `first`, and each ends where the next begins.
+
+    Attributes:
+        first: a day, or a whole number.
+        step: how long a span is: ``day``, ``week``, ``month``, ``year``; a whole number where `first` is one.
+        last: the last span's number; None for the last that is over today (in UTC); numbers need one.
+    """
+
+    first: date | int
+    step: Literal["day", "week", "month", "year"] | Annotated[int, Field(ge=1)] = "day"
+    last: int | None = Field(default=None, ge=1)
+
+    @model_validator(mode="after")
+    def _of_a_kind(self) -> Self:
+        if isinstance(self.first, int) != isinstance(self.step, int):
+            raise ValueError("first and step go together: a day and day, week, month or year; or two whole numbers")
+        if isinstance(self.first, int) and self.last is None:
+            raise ValueError("spans of numbers need a last one")
+        if isinstance(self.first, date) and self.step in ("month", "year") and self.first.day > 28:
+            raise ValueError("a month begins on one of its days up to the 28th")
+        return self
+
+
 class Source(Strict):
     """A table, or a family of tables, one a span.
 
     Attributes:
         uri: path or URI; ``{SPAN}`` stands for the span's number, a glob for many files.
         format: how it is written; ``auto`` goes by the name.
+        version: of a Delta Lake table; None for the newest.
+        timestamp: the version of a Delta Lake table is the one of this moment.
+        query: SQL, in the database that `uri` names, or over its files, which are the table ``source``; ``@span_begin`` and
+            ``@span_end`` are bound to a span's bounds.
+        spans: the spans of a query.
         window: how many spans a run reads where it is not told (``next``, ``latest``).
         csv: the dialect, where it is CSV.
         types: column to type; what is not named here is inferred, and the manifest says what was.
@@ -56,11 +86,28 @@ class Source(Strict):
     """
 
     uri: str = Field(min_length=1)
-    format: Literal["auto", "parquet", "csv", "json", "jsonl", "avro", "orc", "tfrecord"] = "auto"
+    format: Literal["auto", "parquet", "csv", "json", "jsonl", "avro", "orc", "tfrecord", "delta"] = "auto"
+    version: int | None = Field(default=None, ge=0)
+    timestamp: AwareDatetime | None = None
+    query: str = ""
+    spans: Spans | None = None
     window: int = Field(default=1, ge=1)
     csv: Dialect = Dialect()
     types: dict[str, Kind] = Field(default_factory=dict)
     quarantine: Quarantine = Quarantine()
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        marks = {mark for mark in ("@span_begin", "@span_end") if mark in self.query}
+        if self.spans and len(marks) < 2:
+            raise ValueError("a query with spans is bound by @span_begin and @span_end")
+        if marks and not self.spans:
+            raise ValueError(f"{min(marks)} needs spans: {{first: 2026-01-01, step: month}}")
+        if self.query and "{" in self.uri:
+            raise ValueError("the spans of a query are told by spans, not by its uri")
+        if self.version is not None and self.timestamp:
+            raise ValueError("a table has a version or a timestamp, not both")
+        return self
 
     @field_validator("uri")
     @classmethod

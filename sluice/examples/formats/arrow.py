@@ -2,82 +2,119 @@
 
 from __future__ import annotations
 
+from io import BufferedReader
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from sluice import storage
-from sluice.errors import SluiceError
-from sluice.examples.formats import Reading, matches, types_of
+from sluice.errors import SluiceError, first_line
+from sluice.examples.formats import Reading, types_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
 
     import duckdb
     import pyarrow as pa
 
+    from sluice.examples.formats.filesystem import Files
     from sluice.examples.source import Source
 
 ROWS = 16_384
+BUFFER = 1 << 20
 
 
-def read(database: duckdb.DuckDBPyConnection, source: Source, uris: list[str], kind: str) -> Reading:
+def read(database: duckdb.DuckDBPyConnection, source: Source, files: Files, kind: str) -> Reading:
     """The files, one after the other, as an Arrow stream.
 
     Raises:
-        SluiceError: a file is not of this format, or not on this machine.
+        SluiceError: a file is not of this format.
     """
     del source
-    if remote := [uri for uri in uris if not storage.is_local(uri)]:
-        raise SluiceError(f"{kind} is read from local files", where=remote[0], remedy="copy it here, or give Parquet")
-    files = [file for uri in uris for file in matches(uri)]
-    return stream(database, reader(files, kind))
+    return stream(database, _batches({"avro": _avro, "orc": _orc, "tfrecord": _tfrecord}[kind], files), files.uris[0])
 
 
-def stream(database: duckdb.DuckDBPyConnection, batches: pa.RecordBatchReader) -> Reading:
-    """Any Arrow stream as a reading; it is read once."""
+def stream(
+    database: duckdb.DuckDBPyConnection, batches: Iterator[pa.RecordBatch], where: str, version: str = ""
+) -> Reading:
+    """Any record batches as a reading; they are read once.
+
+    The schema is the first batch's: a later one that has other columns is an error. Times become those of UTC, decimals
+    without a fraction whole numbers.
+
+    Raises:
+        SluiceError: there are none.
+    """
     import pyarrow as pa
 
-    empty = pa.Table.from_batches([], batches.schema)
-    types = types_of(database.from_arrow(empty))
-    database.register("arrow_stream", batches)
-    return Reading("arrow_stream", types)
-
-
-def reader(files: list[Path], kind: str) -> pa.RecordBatchReader:
-    """Record batches of the files; the schema is the first batch's, and a later one that differs is an error."""
-    import pyarrow as pa
-
-    made = chain.from_iterable({"avro": _avro, "orc": _orc, "tfrecord": _tfrecord}[kind](file) for file in files)
-    first = next(made, None)
+    first = next(batches, None)
     if first is None:
-        raise SluiceError("there are no rows", where=str(files[0]), remedy="give a file that holds some")
-    return pa.RecordBatchReader.from_batches(first.schema, (_like(b, first.schema) for b in chain([first], made)))
+        raise SluiceError("there are no rows", where=where, remedy="give a source that holds some")
+    schema = pa.schema([pa.field(item.name, _plain(item.type)) for item in first.schema])
+    failures: list[SluiceError] = []
+    made = pa.RecordBatchReader.from_batches(schema, _told(chain([first], batches), schema, where, failures))
+    types = types_of(database.from_arrow(pa.Table.from_batches([], schema)))
+    database.register("arrow_stream", made)
+    return Reading("arrow_stream", types, version=version, failures=failures)
 
 
-def _like(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
-    if unknown := set(batch.schema.names) - set(schema.names):
-        raise SluiceError(f"column {min(unknown)!r} is not in the first rows", where="source.uri",
-                          remedy="write every column, at least once, in the first rows of the first file")  # fmt: skip
+def _told(
+    batches: Iterator[pa.RecordBatch], schema: pa.Schema, where: str, failures: list[SluiceError]
+) -> Iterator[pa.RecordBatch]:
+    """The batches under one schema; what goes wrong is noted, for what DuckDB makes of it says little."""
+    try:
+        for batch in batches:
+            yield _like(batch, schema, where)
+    except SluiceError as error:
+        failures.append(error)
+        raise
+
+
+def _plain(kind: pa.DataType) -> pa.DataType:
+    """The type that examples hold it in."""
     import pyarrow as pa
 
-    columns = [
-        batch.column(item.name).cast(item.type) if item.name in batch.schema.names else pa.nulls(len(batch), item.type)
-        for item in schema
-    ]
+    if pa.types.is_timestamp(kind):
+        return pa.timestamp("us")
+    if pa.types.is_decimal(kind):
+        return pa.int64() if kind.scale <= 0 else pa.float64()
+    return kind
+
+
+def _like(batch: pa.RecordBatch, schema: pa.Schema, where: str) -> pa.RecordBatch:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if unknown := set(batch.schema.names) - set(schema.names):
+        raise SluiceError(f"column {min(unknown)!r} is not in the first rows", where=where,
+                          remedy="write every column, at least once, in the first rows of the first file")  # fmt: skip
+    columns = []
+    for item in schema:
+        column = batch.column(item.name) if item.name in batch.schema.names else pa.nulls(len(batch), item.type)
+        try:
+            # Parts of a microsecond are cut off; nothing else may be.
+            columns.append(pc.cast(column, item.type, safe=not pa.types.is_timestamp(item.type)))
+        except pa.ArrowInvalid as error:
+            raise SluiceError(f"column {item.name!r} is not {item.type}: {first_line(error)}", where=where,
+                              remedy="make it of one type that holds every value, e.g. with a CAST") from error  # fmt: skip
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
-def _avro(file: Path) -> Iterator[pa.RecordBatch]:
-    import fastavro
+def _batches(made: Callable[[BinaryIO, str], Iterator[pa.RecordBatch]], files: Files) -> Iterator[pa.RecordBatch]:
+    for uri in files.uris:
+        with BufferedReader(files.open(uri), BUFFER) as file:
+            yield from made(cast("BinaryIO", file), uri)
 
-    with file.open("rb") as handle:
-        try:
-            records: Any = fastavro.reader(handle)
-        except ValueError as error:
-            raise SluiceError(f"not Avro: {error}", where=str(file), remedy="see source.format") from error
-        schema = _avro_schema(records.writer_schema, str(file))
-        yield from _batches(records, schema)
+
+def _avro(file: BinaryIO, where: str) -> Iterator[pa.RecordBatch]:
+    import fastavro
+    import pyarrow as pa
+
+    try:
+        records: Any = fastavro.reader(file)
+    except ValueError as error:
+        raise SluiceError(f"not Avro: {error}", where=where, remedy="see source.format") from error
+    schema = _avro_schema(records.writer_schema, where)
+    while held := list(islice(records, ROWS)):
+        yield pa.RecordBatch.from_pylist(held, schema=schema)
 
 
 def _avro_schema(schema: Any, where: str) -> pa.Schema:
@@ -105,31 +142,24 @@ def _avro_schema(schema: Any, where: str) -> pa.Schema:
     return pa.schema(fields)
 
 
-def _orc(file: Path) -> Iterator[pa.RecordBatch]:
+def _orc(file: BinaryIO, where: str) -> Iterator[pa.RecordBatch]:
     import pyarrow as pa
     from pyarrow import orc
 
     try:
         stripes = orc.ORCFile(file)
     except pa.ArrowInvalid as error:
-        raise SluiceError(f"not ORC: {error}", where=str(file), remedy="see source.format") from error
+        raise SluiceError(f"not ORC: {error}", where=where, remedy="see source.format") from error
     for number in range(stripes.nstripes):
         yield stripes.read_stripe(number)
 
 
-def _tfrecord(file: Path) -> Iterator[pa.RecordBatch]:
+def _tfrecord(file: BinaryIO, where: str) -> Iterator[pa.RecordBatch]:
     import pyarrow as pa
 
     from sluice.examples.formats.tfrecord import rows
 
-    found = rows(file)
+    found = rows(file, where)
     while held := list(islice(found, ROWS)):
         names = dict.fromkeys(name for row in held for name in row)
         yield pa.RecordBatch.from_pydict({name: [row.get(name) for row in held] for name in names})
-
-
-def _batches(rows: Iterator[dict[str, Any]], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    import pyarrow as pa
-
-    while held := list(islice(rows, ROWS)):
-        yield pa.RecordBatch.from_pylist(held, schema=schema)

@@ -12,6 +12,7 @@ from sluice.examples.sql import quote
 if TYPE_CHECKING:
     import duckdb
 
+    from sluice.examples.formats.filesystem import Files
     from sluice.examples.source import Source
 
 WHOLE = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "HUGEINT"}
@@ -20,7 +21,7 @@ SAMPLE = 20_480
 PROPOSED = {"UBIGINT": "BIGINT", "NULL": "VARCHAR", "JSON": "VARCHAR"}
 
 
-def csv(database: duckdb.DuckDBPyConnection, source: Source, uris: list[str], kind: str) -> Reading:
+def csv(database: duckdb.DuckDBPyConnection, source: Source, files: Files, kind: str) -> Reading:
     """CSV: whole numbers come as text, because DuckDB would round ``1.5`` to one and lose it."""
     del kind
     dialect = source.csv
@@ -32,12 +33,12 @@ def csv(database: duckdb.DuckDBPyConnection, source: Source, uris: list[str], ki
         f"encoding={quote(dialect.encoding)}", "store_rejects=true", "rejects_limit=0", f"filename={quote(FILE)}",
         f"nullstr=[{', '.join(map(quote, dict.fromkeys(['', dialect.null])))}]",
     ]  # fmt: skip
-    delimiter = "\t" if dialect.delimiter == "auto" and ".tsv" in uris[0].lower() else dialect.delimiter
+    delimiter = "\t" if dialect.delimiter == "auto" and ".tsv" in files.uris[0].lower() else dialect.delimiter
     if delimiter != "auto":
         options.append(f"delim={quote(delimiter)}")
     if dialect.names:
         options.append(f"names=[{', '.join(map(quote, dialect.names))}]")
-    listed = ", ".join(map(quote, uris))
+    listed = ", ".join(map(quote, files.uris))
     proposed = types_of(database.sql(f"FROM read_csv([{listed}], {', '.join(options)})"))
     del proposed[FILE]
     as_text = {column for column, kind in proposed.items() if kind in WHOLE} | (source.types.keys() & proposed.keys())
@@ -48,10 +49,10 @@ def csv(database: duckdb.DuckDBPyConnection, source: Source, uris: list[str], ki
     return Reading(table, types, proposed, file=FILE, first_line=1 + dialect.header, rejects=True)
 
 
-def jsonl(database: duckdb.DuckDBPyConnection, source: Source, uris: list[str], kind: str) -> Reading:
+def jsonl(database: duckdb.DuckDBPyConnection, source: Source, files: Files, kind: str) -> Reading:
     """JSON lines: one object a line; the names and types are those that the first lines seem to have."""
     del source, kind
-    listed = ", ".join(map(quote, uris))
+    listed = ", ".join(map(quote, files.uris))
     table = (
         f"read_csv([{listed}], columns={{'line': 'VARCHAR'}}, auto_detect=false, header=false, delim='\x01', "
         f"quote='', escape='', filename={quote(FILE)})"
@@ -65,7 +66,9 @@ def jsonl(database: duckdb.DuckDBPyConnection, source: Source, uris: list[str], 
         0
     ][0]
     if not shape or shape == '"NULL"':
-        raise SluiceError("the lines hold no JSON objects", where=uris[0], remedy='write {"column": value, ...} a line')
+        raise SluiceError(
+            "the lines hold no JSON objects", where=files.uris[0], remedy='write {"column": value, ...} a line'
+        )
     proposed = {column: PROPOSED.get(str(kind), str(kind)) for column, kind in json.loads(shape).items()}
     # A path of JSON, whose own quotes are escaped.
     paths = {column: quote('$."' + column.replace('"', '\\"') + '"') for column in proposed}

@@ -9,41 +9,44 @@ from __future__ import annotations
 import gzip
 import struct
 from functools import cache
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from sluice.errors import SluiceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 LISTS = {"bytes_list": ("BytesList", 12), "float_list": ("FloatList", 2), "int64_list": ("Int64List", 3)}
 
 
-def rows(file: Path) -> Iterator[dict[str, Any]]:
+def rows(file: BinaryIO, where: str) -> Iterator[dict[str, Any]]:
     """Each example as name to its one value; None where it has none.
+
+    Args:
+        file: the records.
+        where: its name; ``.gz`` where it is compressed.
 
     Raises:
         SluiceError: a frame that is cut or damaged, a feature of several values, or bytes that are not text.
     """
-    for number, payload in enumerate(frames(file), 1):
+    for number, payload in enumerate(frames(file, where), 1):
         example = message("Example").FromString(payload)
         yield {
-            name: _value(feature, name, f"{file}, record {number}")
+            name: _value(feature, name, f"{where}, record {number}")
             for name, feature in example.features.feature.items()
         }
 
 
-def frames(file: Path) -> Iterator[bytes]:
+def frames(file: BinaryIO, where: str) -> Iterator[bytes]:
     """The records' bytes, each held against its checksum."""
-    with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as handle:
+    with gzip.open(file) if where.endswith(".gz") else file as handle:
         number = 0
         while head := handle.read(12):
             number += 1
             length = struct.unpack("<Q", head[:8])[0] if len(head) == 12 and _sound(head[:8], head[8:]) else None
             body = handle.read(length + 4) if length is not None else b""
             if length is None or len(body) != length + 4 or not _sound(body[:-4], body[-4:]):
-                raise SluiceError(f"record {number} is cut or damaged", where=str(file), remedy="write the file anew")
+                raise SluiceError(f"record {number} is cut or damaged", where=where, remedy="write the file anew")
             yield body[:-4]
 
 
