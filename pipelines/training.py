@@ -44,7 +44,9 @@ def training(
         "facts": facts,
     }
 
-    examples = ingest(source=source, split=split, label=label, span=champion.outputs["span"]).set_display_name("Ingest")
+    examples = ingest(
+        source=source, split=split, label=label, span=champion.outputs["span"], given_schema=schema,
+    ).set_display_name("Ingest")  # fmt: skip
     data = validate(
         examples=examples.outputs["examples"], label=label, features=features, policy=data_policy,
         champion_statistics=champion.outputs["statistics"], champion_schema=champion.outputs["schema"],

@@ -13,7 +13,7 @@ MANIFEST_FILE = "examples.json"
 
 
 class SourceFile(BaseModel):
-    """One file or query that was read: its URI, size in bytes, and etag or modification time as the store gives it."""
+    """One file or query that was read: its URI, size in bytes, etag or modification time as the store gives it, and rows."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -45,8 +45,9 @@ class Manifest(BaseModel):
         split: the split's definition as configured, with the hash's name and version.
         spans: the spans read, in order.
         version: the source's version, if it has one.
-        rows_in: rows seen in the sources; always ``sum(splits' rows) + quarantined``.
+        rows_in: rows seen in the sources; always ``sum(splits' rows) + quarantined + left_out``.
         quarantined: rows that did not parse and went to ``quarantine/``.
+        left_out: rows in the gap of a split by time.
         duplicates: rows that repeat another row in every column; None where nobody counted.
         shared: distinct rows that stand in more than one split; None where nobody counted.
         digest: of the content, whatever the order of files and rows.
@@ -65,6 +66,7 @@ class Manifest(BaseModel):
     version: str | None = None
     rows_in: int
     quarantined: int = 0
+    left_out: int = 0
     duplicates: int | None = None
     shared: int | None = None
     digest: str

@@ -2,74 +2,120 @@
 
 from __future__ import annotations
 
-from bisect import insort
-from collections import defaultdict
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections import Counter
+from typing import TYPE_CHECKING, Any
 
 from sluice.errors import SluiceError
+from sluice.examples.rows import CAUSE, FILE, TEXT
+from sluice.examples.sql import quote as _quote
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import duckdb
+    import pyarrow as pa
 
     from sluice.examples.formats import Reading
     from sluice.examples.source import Quarantine
 
 FOLDER = "quarantine"
 SHOWN = 10
+SEEN = "quarantine.parquet"
 
 
-@dataclass(frozen=True)
-class Malformed:
-    """A row that did not parse.
+class Aside:
+    """The rows of a stream that do not parse, put aside in a file as they come.
 
     Attributes:
-        source: the file it is from, empty where nothing tells.
-        line: its line, or its number among the rows, from 1.
-        cause: why, in words.
-        text: the line as it stands, or the row as JSON.
+        rows: rows seen by source file, these too.
+        put: how many were put aside.
     """
 
-    source: str
-    line: int
-    cause: str
-    text: str
+    def __init__(self, folder: Path) -> None:
+        self._file = folder / SEEN
+        self._writer: Any = None
+        self.rows: Counter[str] = Counter()
+        self.put = 0
+
+    def take(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """The batch without its rows that do not parse, which are kept with their place in their file, from 0."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+        import pyarrow.parquet as pq
+
+        runs = self._runs(batch.column(FILE))
+        if batch.column(CAUSE).null_count == len(batch):
+            return batch
+        places = pa.concat_arrays([pa.array(range(first, first + rows), pa.int64()) for first, rows in runs])
+        bad = pc.is_valid(batch.column(CAUSE))
+        rows = pa.record_batch(
+            {"source": batch.column(FILE), "place": places, "cause": batch.column(CAUSE), "text": batch.column(TEXT)}
+        ).filter(bad)
+        self._writer = self._writer or pq.ParquetWriter(self._file, rows.schema)
+        self._writer.write_batch(rows)
+        self.put += len(rows)
+        return batch.filter(pc.invert(bad))
+
+    def close(self) -> Path | None:
+        """The file, where there is one."""
+        if self._writer is None:
+            return None
+        self._writer.close()
+        return self._file
+
+    def _runs(self, files: pa.Array) -> list[tuple[int, int]]:
+        """For each run of rows of one file, the place of its first row in that file, and its rows."""
+        import pyarrow.compute as pc
+
+        encoded, runs, start = pc.run_end_encode(files), [], 0
+        for name, end in zip(encoded.values.to_pylist(), encoded.run_ends.to_pylist(), strict=True):
+            runs.append((self.rows[name], end - start))
+            self.rows[name] += end - start
+            start = end
+        return runs
 
 
-def collect(database: duckdb.DuckDBPyConnection, reading: Reading, staged: str) -> list[Malformed]:
-    """What the reader put aside, and what did not hold its column's type, in order.
+def collect(database: duckdb.DuckDBPyConnection, reading: Reading, aside: Aside) -> int:
+    """Make the table ``quarantine`` of what the reader put aside and of what the stream did; returns its rows.
 
-    Lines of the second kind are counted: a quoted line break before them in the same file makes them too low.
+    The line of a row of the second kind is counted from the rows before it and the lines that the reader put aside: a
+    quoted line break before it in the same file makes it too low.
     """
-    lines: dict[str, list[int]] = defaultdict(list)
-    found = []
-    if reading.rejects:
-        for source, line, cause, text in database.execute(
-            "SELECT s.file_path, e.line, string_agg(DISTINCT split_part(e.error_message, chr(10), 1), '; ' ORDER BY "
-            "split_part(e.error_message, chr(10), 1)), any_value(e.csv_line) "
-            "FROM reject_errors e JOIN reject_scans s USING (scan_id, file_id) GROUP BY ALL ORDER BY ALL"
-        ).fetchall():
-            insort(lines[source], line)
-            found.append(Malformed(source, line, cause, text or ""))
-    for source, place, cause, text in database.execute(
-        "SELECT __file, place, __cause, __text FROM (SELECT __file, __cause, __text, "  # noqa: S608
-        "file_row_number - min(file_row_number) OVER (PARTITION BY __file) AS place "
-        f"FROM read_parquet({staged}, file_row_number=true)) WHERE __cause IS NOT NULL"
-    ).fetchall():
-        line = place + reading.first_line
-        for aside in lines[source]:
-            line += aside <= line
-        found.append(Malformed(source, line, cause, text))
-    return sorted(found, key=lambda row: (row.source, row.line))
+    database.execute(
+        "CREATE TEMP TABLE rejected AS "
+        + (
+            "SELECT s.file_path AS source, e.line::BIGINT AS line, string_agg(DISTINCT split_part(e.error_message, chr(10), 1), '; ' "
+            "ORDER BY split_part(e.error_message, chr(10), 1)) AS cause, coalesce(any_value(e.csv_line), '') AS text "
+            "FROM reject_errors e JOIN reject_scans s USING (scan_id, file_id) GROUP BY ALL"
+            if reading.rejects
+            else "SELECT NULL::VARCHAR AS source, NULL::BIGINT AS line, NULL::VARCHAR AS cause, NULL::VARCHAR AS text WHERE false"
+        )
+    )
+    file = aside.close()
+    seen = (
+        f"read_parquet({_quote(str(file))})"
+        if file
+        else "(SELECT source, line AS place, cause, text FROM rejected WHERE false)"
+    )
+    # `before` good rows come before a rejected line; a row's line is its place, and the rejected lines before it.
+    database.execute(
+        "CREATE TEMP TABLE quarantine AS WITH numbered AS (SELECT source AS file, line, "  # noqa: S608
+        "row_number() OVER (PARTITION BY source ORDER BY line) AS number FROM rejected), "
+        f"steps AS (SELECT file, line - {reading.first_line} - number + 1 AS before, max(number) AS number FROM numbered GROUP BY ALL) "
+        f"FROM rejected UNION ALL SELECT source, place + {reading.first_line} + coalesce(number, 0), cause, text "
+        f"FROM {seen} ASOF LEFT JOIN steps ON file = source AND place >= before"
+    )
+    if file:
+        file.unlink()
+    return int(database.execute("SELECT count(*) FROM quarantine").fetchall()[0][0])
 
 
-def hold(found: list[Malformed], rows: int, limits: Quarantine, where: str) -> None:
+def hold(database: duckdb.DuckDBPyConnection, found: int, rows: int, limits: Quarantine, where: str) -> None:
     """Hold the limits.
 
     Args:
-        found: the malformed rows.
+        database: has the table ``quarantine``.
+        found: how many rows it has.
         rows: all rows, these too.
         limits: how many there may be.
         where: the source.
@@ -77,26 +123,20 @@ def hold(found: list[Malformed], rows: int, limits: Quarantine, where: str) -> N
     Raises:
         SluiceError: there are more; the first ten are shown.
     """
-    if len(found) <= limits.max_rows and len(found) <= limits.max_fraction * rows:
+    if found <= limits.max_rows and found <= limits.max_fraction * rows:
         return
-    shown = "\n".join(f"  line {row.line}: {row.cause}: {row.text[:120]}" for row in found[:SHOWN])
+    first = database.execute(f"SELECT line, cause, text FROM quarantine ORDER BY source, line LIMIT {SHOWN}").fetchall()  # noqa: S608
+    shown = "\n".join(f"  line {line}: {cause}: {text[:120]}" for line, cause, text in first)
     raise SluiceError(
-        f"{len(found):,} of {rows:,} rows do not parse, and {limits.max_rows:,} rows and {limits.max_fraction:.2%} may be malformed"
+        f"{found:,} of {rows:,} rows do not parse, and {limits.max_rows:,} rows and {limits.max_fraction:.2%} may be malformed"
         f"\n{shown}\n",
         where=where,
         remedy="mend the source, give source.csv or source.types, or raise source.quarantine",
     )
 
 
-def write(found: list[Malformed], out: Path) -> None:
-    """Write ``quarantine/part-00000.parquet``; nothing where there is nothing."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    if not found:
-        return
+def write(database: duckdb.DuckDBPyConnection, out: Path) -> None:
+    """Write ``quarantine/part-00000.parquet`` (source, line, cause, text), in order."""
     (out / FOLDER).mkdir()
-    schema = pa.schema({"source": pa.string(), "line": pa.int64(), "cause": pa.string(), "text": pa.string()})
-    pq.write_table(
-        pa.Table.from_pylist([vars(row) for row in found], schema=schema), out / FOLDER / "part-00000.parquet"
-    )
+    file = out / FOLDER / "part-00000.parquet"
+    database.execute(f"COPY (FROM quarantine ORDER BY source, line) TO {_quote(str(file))} (FORMAT parquet)")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from typing import Annotated, Literal, Self
 
 from pydantic import AwareDatetime, Field, field_validator, model_validator
 
 from sluice.config.base import Strict
+from sluice.examples.calendar import DATES
 
 Kind = Literal["int64", "double", "bool", "string", "timestamp[us]"]
 
@@ -44,6 +46,23 @@ class Quarantine(Strict):
     max_fraction: float = Field(default=0.01, ge=0, le=1)
 
 
+class Pii(Strict):
+    """What to do about columns that look like personal data (needs the extra ``pii``).
+
+    Attributes:
+        action: ``off``; ``warn``, in the manifest; or ``refuse``.
+        share: of a column's sampled values that have to look like it.
+        allow: columns that may.
+        model: package of a spaCy model that finds names of people, e.g. ``en_core_web_sm``; empty: names are found by the
+            column's own name alone.
+    """
+
+    action: Literal["off", "warn", "refuse"] = "off"
+    share: float = Field(default=0.3, gt=0, le=1)
+    allow: list[str] = Field(default_factory=list)
+    model: str = ""
+
+
 class Spans(Strict):
     """The spans of a query: span 1 begins at `first`, and each ends where the next begins.
 
@@ -72,7 +91,8 @@ class Source(Strict):
     """A table, or a family of tables, one a span.
 
     Attributes:
-        uri: path or URI; ``{SPAN}`` stands for the span's number, a glob for many files.
+        uri: path or URI; ``{SPAN}`` stands for the span's number, ``{YYYY}{MM}{DD}`` for its day, ``{VERSION}`` for the version
+            of its data; a glob for many files.
         format: how it is written; ``auto`` goes by the name.
         version: of a Delta Lake table; None for the newest.
         timestamp: the version of a Delta Lake table is the one of this moment.
@@ -80,9 +100,11 @@ class Source(Strict):
             ``@span_end`` are bound to a span's bounds.
         spans: the spans of a query.
         window: how many spans a run reads where it is not told (``next``, ``latest``).
+        exclude: spans that are left out: a window reaches further back instead.
         csv: the dialect, where it is CSV.
         types: column to type; what is not named here is inferred, and the manifest says what was.
         quarantine: how many rows may be malformed.
+        pii: what to do about columns that look like personal data.
     """
 
     uri: str = Field(min_length=1)
@@ -92,9 +114,11 @@ class Source(Strict):
     query: str = ""
     spans: Spans | None = None
     window: int = Field(default=1, ge=1)
+    exclude: list[int] = Field(default_factory=list)
     csv: Dialect = Dialect()
     types: dict[str, Kind] = Field(default_factory=dict)
     quarantine: Quarantine = Quarantine()
+    pii: Pii = Pii()
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -111,7 +135,17 @@ class Source(Strict):
 
     @field_validator("uri")
     @classmethod
-    def _one_span(cls, uri: str) -> str:
-        if uri.count("{SPAN}") > 1:
-            raise ValueError("{SPAN} may stand once in a URI")
+    def _placeholders(cls, uri: str) -> str:
+        places = ("{SPAN}", "{VERSION}", *DATES)
+        if twice := [place for place in places if uri.count(place) > 1]:
+            raise ValueError(f"{twice[0]} may stand once in a URI")
+        if unknown := [place for place in re.findall(r"\{[^}]*\}", uri) if place not in places]:
+            raise ValueError(f"{unknown[0]} is no placeholder: there are {', '.join(places)}")
+        dated = [place in uri for place in DATES]
+        if "{SPAN}" in uri and any(dated):
+            raise ValueError("a span is a number ({SPAN}) or a date ({YYYY}{MM}{DD}), not both")
+        if sorted(dated, reverse=True) != dated:
+            raise ValueError("a date begins with its year: {YYYY}, {YYYY}{MM} or {YYYY}{MM}{DD}")
+        if "{VERSION}" in uri and not ("{SPAN}" in uri or any(dated)):
+            raise ValueError("{VERSION} needs {SPAN} or a date beside it")
         return uri

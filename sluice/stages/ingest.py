@@ -7,13 +7,22 @@ from typing import Any
 
 from sluice.examples.source import Source
 from sluice.examples.split import Split
+from sluice.progress import progress
 from sluice.stages.runtime import Artifact, parse, stage
 from sluice.training.spec import Label
 
 
 @stage
-def run(*, source: dict[str, Any], split: dict[str, Any], span: str, label: dict[str, Any], examples: Artifact) -> None:
-    """Read one span or window of the source, split it and write Parquet with a manifest."""
+def run(
+    *,
+    source: dict[str, Any],
+    split: dict[str, Any],
+    span: str,
+    label: dict[str, Any],
+    given_schema: str,
+    examples: Artifact,
+) -> None:
+    """Read one span or window of the source, divide it and write Parquet with a manifest."""
     from sluice.examples.ingest import ingest
 
     manifest = ingest(
@@ -22,7 +31,10 @@ def run(*, source: dict[str, Any], split: dict[str, Any], span: str, label: dict
         span,
         Path(examples.path),
         label=parse(Label, label, "label").column if label else None,
+        schema=given_schema,
     )
+    for warning in manifest.warnings:
+        progress(warning)
     examples.metadata.update(
         span=span,
         digest=manifest.digest,

@@ -138,3 +138,25 @@ def test_mistakes_are_told_in_words(tmp_path: Path, source: dict[str, Any], mess
     (tmp_path / "d.csv").write_text("id\n1\n")
     with pytest.raises(SluiceError, match=message):
         ingest(Source(uri=str(tmp_path / "d.csv"), **source), ALL, "", tmp_path / "out")
+
+
+SCHEMA = """
+feature { name: "zip" type: BYTES }
+feature { name: "id" type: FLOAT }
+feature { name: "at" type: BYTES }
+feature { name: "other" type: INT }
+"""
+
+
+def test_types_come_from_the_schema_where_there_is_one(tmp_path: Path) -> None:
+    """It has no type for times, which it knows as bytes: they stay a proposal. What is told goes before it."""
+    (tmp_path / "d.csv").write_text("zip,id,at,n\n01234,1,2013-01-31,5\n00501,2,2013-02-01,6\n")
+    source = Source(uri=str(tmp_path / "d.csv"), types={"n": "string"})
+    manifest = ingest(source, ALL, "", tmp_path / "out", schema=SCHEMA)
+    assert manifest.columns == {"zip": "string", "id": "double", "at": "timestamp[us]", "n": "string"}
+    assert manifest.inferred == ["at"]
+    duckdb.sql(f"COPY (SELECT 1 AS zip, 2 AS id) TO '{tmp_path / 'd.parquet'}'")
+    own = ingest(Source(uri=str(tmp_path / "d.parquet")), ALL, "", tmp_path / "out", schema=SCHEMA)
+    assert own.columns == {"zip": "int64", "id": "int64"}, "a format's own types stay: the data gate judges them"
+    with pytest.raises(SluiceError, match="not a schema"):
+        ingest(source, ALL, "", tmp_path / "out", schema="feature {")

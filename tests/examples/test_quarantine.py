@@ -141,20 +141,22 @@ def test_json_lines_in_are_rows_out_and_rows_put_aside(lines: list[str]) -> None
 def test_a_killed_ingest_leaves_nothing_and_the_next_one_works(tmp_path: Path) -> None:
     duckdb.sql(f"COPY (SELECT i AS id, i / 3 AS x FROM range(300000) t(i)) TO '{tmp_path / 'd.csv'}'")
     code = (
-        "import os, signal, sys; from pathlib import Path; from sluice.examples import ingest as it, source, split; "
-        "name = sys.argv[1]; done = getattr(it, name); "
-        "setattr(it, name, lambda *a, **k: (done(*a, **k), os.kill(os.getpid(), signal.SIGKILL))); "
+        "import os, signal, sys; from pathlib import Path; from sluice.examples import divide, ingest as it, manifest, quarantine, "
+        "source, split, write; module, _, name = sys.argv[1].rpartition('.'); owner = eval(module); done = getattr(owner, name); "
+        "setattr(owner, name, lambda *a, **k: (done(*a, **k), os.kill(os.getpid(), signal.SIGKILL))); "
         "it.ingest(source.Source(uri='d.csv'), split.Split(), '', Path('out'))"
     )
-    for step in ("open_source", "_stage", "_content", "_write"):
+    for step in ("it.open_source", "write.Splits.add", "write.Content.place", "quarantine.collect", "write.Splits.close",
+                 "write.Content.facts", "manifest.Manifest.save"):  # fmt: skip
         killed = subprocess.run(
             [sys.executable, "-c", code, step], cwd=tmp_path, check=False, capture_output=True,
             env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
         )  # fmt: skip
         assert killed.returncode == -signal.SIGKILL, killed.stderr
         assert not (tmp_path / "out").exists()
-        with pytest.raises(SluiceError, match=r"examples\.json is missing"):
-            Examples.load(tmp_path / "out.partial")
+        if step != "manifest.Manifest.save":
+            with pytest.raises(SluiceError, match=r"examples\.json is missing"):
+                Examples.load(tmp_path / "out.partial")
     assert ingest(Source(uri=str(tmp_path / "d.csv")), Split(), "", tmp_path / "out").rows_in == 300_000
     assert not (tmp_path / "out.partial").exists()
     assert {file.name for file in (tmp_path / "out").iterdir()} == {"train", "eval", "examples.json"}
@@ -171,3 +173,24 @@ def test_the_digest_does_not_depend_on_the_order_of_files(tmp_path: Path) -> Non
     )
     assert one.digest == two.digest
     assert one.splits["train"].rows == two.splits["train"].rows
+
+
+def test_lines_are_those_of_each_file(tmp_path: Path) -> None:
+    """Rows put aside by the reader, and by their types, in several files and batches."""
+    for name, bad in (
+        ("a", {3: "x,1", 7: "only"}),
+        ("b", {2: "only", 3: "only", 4: "x,1", 90_000: "y,1", 90_001: "1,2,3"}),
+    ):
+        (tmp_path / f"{name}.csv").write_text(
+            "id,n\n" + "".join(bad.get(line, f"{line},1") + "\n" for line in range(2, 100_000))
+        )
+    source = Source.model_validate(
+        {"uri": str(tmp_path / "*.csv"), "types": {"id": "int64"}, "quarantine": {"max_fraction": 1}}
+    )
+    manifest = ingest(source, ALL, "", tmp_path / "out")
+    found = [(Path(row["source"]).stem, row["line"], row["text"][:4]) for row in aside(tmp_path / "out")]
+    assert [(name, line) for name, line, _ in found] == [
+        ("a", 3), ("a", 7), ("b", 2), ("b", 3), ("b", 4), ("b", 90_000), ("b", 90_001)
+    ]  # fmt: skip
+    assert [file.rows for file in manifest.sources] == [99_998, 99_998]
+    assert manifest.rows_in == 2 * 99_998

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import math
+import struct
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import duckdb
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from sluice.errors import SluiceError
+from sluice.examples import hashing
 from sluice.examples.ingest import ingest
 from sluice.examples.source import Source
 from sluice.examples.split import Split
@@ -28,23 +34,89 @@ def keys(folder: Path, split: str, column: str = "id") -> set[object]:
     return set(pq.read_table(folder / split, columns=[column]).column(column).to_pylist())
 
 
-def test_fixed_vectors(tmp_path: Path) -> None:
-    """The split of these rows is part of the contract: it may change with HASH_VERSION only."""
-    source = table(
-        tmp_path,
-        "SELECT * FROM (VALUES (1, 'a', 1.5, true), (2, 'b', NULL, false), (3, 'ü', -0.25, NULL), (4, '', 1e10, true), "
-        "(5, NULL, 0.1, true), (6, 'f', 2.0, false), (7, 'g', 3.25, true), (8, 'h', 4.0, false)) t(id, text, number, flag)",
-    )
-    ingest(source, Split(ratios={"train": 1, "eval": 1}), "", tmp_path / "out")
-    texts = [
-        "1\x1fa\x1f1.5\x1ftrue", "2\x1fb\x1f\0\x1ffalse", "3\x1fü\x1f-0.25\x1f\0", "4\x1f\x1f10000000000.0\x1ftrue",
-        "5\x1f\0\x1f0.1\x1ftrue", "6\x1ff\x1f2.0\x1ffalse", "7\x1fg\x1f3.25\x1ftrue", "8\x1fh\x1f4.0\x1ffalse",
-    ]  # fmt: skip
-    points = [int(hashlib.md5(text.encode()).hexdigest()[:15], 16) / 2**60 for text in texts]  # noqa: S324
-    train = {number for number, point in enumerate(points, start=1) if point < 0.5}
-    assert train == {1, 2, 3, 4, 7, 8}
-    assert keys(tmp_path / "out", "train") == train
-    assert keys(tmp_path / "out", "eval") == set(range(1, 9)) - train
+def reference(row: dict[str, object]) -> int:
+    """The hash of a row, version 2, by its description in `sluice.examples.hashing` alone."""
+
+    def word(value: object) -> int:
+        if value is None or (isinstance(value, float) and math.isnan(value)):
+            return 0x6E756C6C
+        if isinstance(value, str):
+            return int.from_bytes(hashlib.md5(value.encode()).digest()[:8], "big")  # noqa: S324
+        if isinstance(value, float):
+            return struct.unpack("<Q", struct.pack("<d", value + 0.0))[0]
+        if isinstance(value, datetime):
+            return (value - datetime(1970, 1, 1)) // timedelta(microseconds=1) % 2**64
+        return int(value) % 2**64  # type: ignore[call-overload]
+
+    made = 0
+    for column in sorted(row):
+        made = ((made ^ word(row[column])) + 0x9E3779B97F4A7C15) % 2**64
+        made = (made ^ made >> 30) * 0xBF58476D1CE4E5B9 % 2**64
+        made = (made ^ made >> 27) * 0x94D049BB133111EB % 2**64
+        made ^= made >> 31
+    return made
+
+
+VECTORS: list[dict[str, Any]] = [
+    {"id": 1, "text": "a", "number": 1.5, "flag": True, "at": datetime(2013, 1, 31, 5)},
+    {"id": -2, "text": "ü", "number": -0.25, "flag": None, "at": datetime(1969, 7, 20, 20, 17, 40, 1)},
+    {"id": 2**62, "text": "", "number": -0.0, "flag": False, "at": None},
+    {"id": None, "text": None, "number": None, "flag": None, "at": None},
+]
+EXPECTED = [0xAE6A9E9A09ABB1C7, 0xF587C34B34C413AA, 0x33684DA9A3ACF8CC, 0xC1407B2D1BB8C38A]
+
+
+def batch(rows: list[dict[str, Any]]) -> pa.RecordBatch:
+    kinds = {
+        "id": pa.int64(),
+        "text": pa.string(),
+        "number": pa.float64(),
+        "flag": pa.bool_(),
+        "at": pa.timestamp("us"),
+    }
+    return pa.RecordBatch.from_pylist(rows, schema=pa.schema(kinds))
+
+
+def test_fixed_vectors() -> None:
+    """The hash of these rows is part of the contract: it may change with `hashing.VERSION` only."""
+    found = hashing.hashed(batch(VECTORS), VECTORS[0]).to_pylist()
+    assert found == [reference(row) for row in VECTORS]
+    assert found == EXPECTED
+
+
+VALUES = st.fixed_dictionaries({
+    "id": st.none() | st.integers(-(2**63), 2**63 - 1), "text": st.none() | st.text(max_size=9),
+    "number": st.none() | st.floats(), "flag": st.none() | st.booleans(),
+    "at": st.none() | st.datetimes(datetime(1900, 1, 1), datetime(2100, 1, 1)),
+})  # fmt: skip
+
+
+@given(st.lists(VALUES, max_size=8), st.sets(st.sampled_from(sorted(VECTORS[0])), min_size=1))
+def test_the_hash_is_that_of_its_description(rows: list[dict[str, Any]], columns: set[str]) -> None:
+    expected = [reference({column: row[column] for column in columns}) for row in rows]
+    assert hashing.hashed(batch(rows), columns).to_pylist() == expected
+
+
+def test_rows_fall_where_their_hash_says(tmp_path: Path) -> None:
+    rows = [{"id": i, "name": f"n{i % 7}"} for i in range(200)]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "data.parquet")
+    source = Source(uri=str(tmp_path / "data.parquet"))
+    ingest(source, Split(ratios={"train": 1, "eval": 3}), "", tmp_path / "out")
+    assert keys(tmp_path / "out", "train") == {row["id"] for row in rows if reference(row) < 2**62}
+    ingest(source, Split(ratios={"train": 1, "eval": 1}, keys=["name"]), "", tmp_path / "out")
+    assert keys(tmp_path / "out", "eval") == {row["id"] for row in rows if reference({"name": row["name"]}) >= 2**63}
+
+
+@pytest.mark.parametrize(
+    "select",
+    ["i AS id", "i AS id, i * 1024 AS x", "i AS id, 0 AS zero", "i / 8 AS x", "i * 65536 AS id", "TIMESTAMP '2026-01-01' + i * INTERVAL 1 DAY AS at",
+     "CAST(i AS VARCHAR) AS t", "i AS id, i AS same"],
+)  # fmt: skip
+def test_regular_data_is_spread_evenly(tmp_path: Path, select: str) -> None:
+    """Ten splits of 20,000 rows: chi-squared of nine degrees of freedom passes 40 once in 130,000 times."""
+    source = table(tmp_path, f"SELECT {select} FROM range(20000) t(i)")
+    manifest = ingest(source, Split(ratios={f"s{i}": 1 for i in range(10)}), "", tmp_path / "out")
+    assert sum((facts.rows - 2000) ** 2 / 2000 for facts in manifest.splits.values()) < 40
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -74,11 +146,96 @@ def test_neither_row_order_nor_file_layout_changes_a_row(tmp_path: Path) -> None
     first = ingest(one, Split(), "", tmp_path / "first")
     second = ingest(Source(uri=str(tmp_path / "many" / "*.parquet")), Split(), "", tmp_path / "second")
     assert first.digest == second.digest
+    turned = ingest(table(tmp_path / "turned", f"SELECT t, id, x FROM ({select})"), Split(), "", tmp_path / "third")
+    assert turned.digest == first.digest
     for split in ("train", "eval"):
-        assert keys(tmp_path / "first", split) == keys(tmp_path / "second", split)
+        assert keys(tmp_path / "first", split) == keys(tmp_path / "second", split) == keys(tmp_path / "third", split)
 
 
 @pytest.mark.parametrize("ratios", [{}, {"train": 0}, {"train": -1, "eval": 2}, {"a b": 1}])
 def test_ratios_that_mean_nothing_are_refused(ratios: dict[str, float]) -> None:
     with pytest.raises(ValidationError):
         Split(ratios=ratios)
+
+
+DAYS = "SELECT i AS id, TIMESTAMP '2026-01-01' + i * INTERVAL 1 DAY AS at FROM range(31) t(i)"
+
+
+@pytest.mark.parametrize(
+    ("time", "train", "evaluated"),
+    [
+        ({"at": "2026-01-11"}, range(10), range(10, 31)),
+        ({"at": "2026-01-11T02:00:00+02:00", "gap": "2d"}, range(8), range(10, 31)),
+        ({"last": "7d"}, range(24), range(24, 31)),
+        ({"last": "P7D", "gap": "1d 12:00:00"}, range(22), range(24, 31)),
+    ],
+)
+def test_by_time(tmp_path: Path, time: dict[str, str], train: range, evaluated: range) -> None:
+    source = table(tmp_path, f"{DAYS} ORDER BY i * 17 % 31")
+    split = Split.model_validate({"time": {"column": "at", **time}})
+    assert Split.model_validate(split.model_dump(mode="json", exclude_none=True)) == split
+    manifest = ingest(source, split, "", tmp_path / "out")
+    assert keys(tmp_path / "out", "train") == set(train)
+    assert keys(tmp_path / "out", "eval") == set(evaluated)
+    assert manifest.left_out == 31 - len(train) - len(evaluated)
+    assert manifest.rows_in == sum(facts.rows for facts in manifest.splits.values()) + manifest.left_out
+    assert (manifest.duplicates, manifest.shared) == (0, 0)
+
+
+def test_by_the_source(tmp_path: Path) -> None:
+    select = "SELECT i % 90 AS id, ['TRAIN', 'TEST', 'dev'][1 + i % 3] AS fold FROM range(100) t(i)"
+    names = {"TRAIN": "train", "TEST": "eval", "dev": "dev"}
+    one = ingest(table(tmp_path, select), Split(column="fold", names=names), "", tmp_path / "out")
+    assert {name: facts.rows for name, facts in one.splits.items()} == {"train": 34, "eval": 33, "dev": 33}
+    assert one.columns == {"id": "int64"}
+    assert one.duplicates == 10
+    assert one.shared == 0, "90 is a multiple of 3: equal rows stand in one fold"
+    moved = ingest(table(tmp_path / "m", select.replace("i % 3", "(i + 1) % 3")), Split(column="fold", names=names), "", tmp_path / "m" / "out")  # fmt: skip
+    assert moved.digest != one.digest, "where a row stands is content"
+    twins = table(tmp_path / "b", "SELECT i // 2 AS id, ['a', 'b'][1 + i % 2] AS fold FROM range(20) t(i)")
+    both = ingest(twins, Split(column="fold"), "", tmp_path / "b" / "out")
+    assert (list(both.splits), both.shared) == (["a", "b"], 10)
+
+
+def test_a_row_that_no_split_takes_is_put_aside(tmp_path: Path) -> None:
+    (tmp_path / "d.csv").write_text("id,fold,at\n1,train,2026-01-01\n2,,2026-01-02\n3,other,\n4,eval,2026-01-04\n")
+    source = Source.model_validate({"uri": str(tmp_path / "d.csv"), "quarantine": {"max_fraction": 0.5}})
+    ingest(source, Split(column="fold", names={"train": "train", "eval": "eval"}), "", tmp_path / "out")
+    causes = pq.read_table(tmp_path / "out" / "quarantine")["cause"].to_pylist()
+    assert causes == [
+        "column 'fold' is empty, and the split goes by it",
+        "column 'fold' is none of train, eval, and the split goes by it",
+    ]
+    by_time = Split.model_validate({"time": {"column": "at", "at": "2026-01-03"}})
+    assert ingest(source, by_time, "", tmp_path / "out").quarantined == 1
+
+
+@pytest.mark.parametrize(
+    ("split", "message"),
+    [
+        ({"time": {"column": "at"}}, "give one of `at`"),
+        ({"time": {"column": "at", "at": "2026-01-01", "last": "1d"}}, "give one of `at`"),
+        ({"time": {"column": "at", "last": "1d"}, "column": "fold"}, "not by both"),
+        ({"time": {"column": "at", "last": "1d"}, "keys": ["id"]}, "divide by hash"),
+        ({"names": {"a": "b"}}, "`names` goes with `column`"),
+        ({"column": "fold", "names": {"a": "../b"}}, "split names are folder names"),
+    ],
+)
+def test_splits_that_mean_nothing_are_refused(split: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        Split.model_validate(split)
+
+
+@pytest.mark.parametrize(
+    ("split", "message"),
+    [
+        ({"time": {"column": "id", "last": "1d"}}, "'id' is no column of times"),
+        ({"time": {"column": "when", "last": "1d"}}, "the split's column 'when' is not a column"),
+        ({"time": {"column": "at", "last": "100d"}}, "the split 'train' got no rows"),
+        ({"time": {"column": "at", "at": "2030-01-01"}}, "the split 'eval' got no rows"),
+        ({"column": "id"}, "'id' is no column of texts"),
+    ],
+)
+def test_splits_that_the_data_cannot_have_are_told(tmp_path: Path, split: dict[str, Any], message: str) -> None:
+    with pytest.raises(SluiceError, match=message):
+        ingest(table(tmp_path, DAYS), Split.model_validate(split), "", tmp_path / "out")

@@ -1,0 +1,145 @@
+"""Writing an examples artifact: each split's Parquet file, and what the rows hold all together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sluice import digest
+from sluice.errors import SluiceError
+from sluice.examples import hashing
+from sluice.examples.manifest import SplitFacts
+from sluice.examples.rows import batch_rows
+from sluice.examples.sql import quote as _quote
+from sluice.progress import progress
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import duckdb
+    import pyarrow as pa
+
+    from sluice.examples.split import Split
+
+HASHES = "hashes.parquet"
+
+
+class Splits:
+    """The files of the splits, written a row group at a time: the same rows give the same bytes.
+
+    Args:
+        folder: the artifact's.
+        columns: column to Arrow type, as stored.
+    """
+
+    def __init__(self, folder: Path, columns: dict[str, str]) -> None:
+        self._folder, self._columns, self._group = folder, columns, batch_rows(columns)
+        self._waiting: dict[str, list[pa.RecordBatch]] = {}
+        self._writers: dict[str, Any] = {}
+        self._rows: dict[str, int] = {}
+
+    def add(self, name: str, batch: pa.RecordBatch) -> None:
+        """Rows of a split, in order."""
+        self._rows[name] = self._rows.get(name, 0) + len(batch)
+        waiting = self._waiting.setdefault(name, [])
+        waiting.append(batch.select(list(self._columns)))
+        if sum(map(len, waiting)) >= self._group:
+            self._flush(name)
+
+    def close(self, named: list[str]) -> dict[str, SplitFacts]:
+        """Write what waits, and say what each split holds.
+
+        Args:
+            named: the splits that have to be there; the others follow in the order of their names.
+
+        Raises:
+            SluiceError: one got no rows, or there are none at all.
+        """
+        if empty := [name for name in named if not self._rows.get(name)]:
+            raise SluiceError(f"the split {empty[0]!r} got no rows", where="split",
+                              remedy="give more data, a larger weight, other keys, or another time")  # fmt: skip
+        if not self._rows:
+            raise SluiceError("no row is left to learn from", where="source", remedy="give data")
+        facts = {}
+        for name in [*named, *sorted(self._rows.keys() - set(named))]:
+            self._flush(name, last=True)
+            self._writers[name].close()
+            facts[name] = SplitFacts(rows=self._rows[name], bytes=self._file(name).stat().st_size, files=1)
+            progress(f"{name}: {facts[name].rows:,} rows")
+        return facts
+
+    def _file(self, name: str) -> Path:
+        return self._folder / name / "part-00000.parquet"
+
+    def _flush(self, name: str, *, last: bool = False) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        if name not in self._writers:
+            self._file(name).parent.mkdir()
+            texts = [column for column, kind in self._columns.items() if kind == "string"]
+            self._writers[name] = pq.ParquetWriter(
+                self._file(name), self._waiting[name][0].schema, compression="snappy", use_dictionary=texts
+            )
+        table = pa.Table.from_batches(self._waiting[name])
+        whole = len(table) if last else len(table) // self._group * self._group
+        self._writers[name].write_table(table.slice(0, whole), row_group_size=self._group)
+        self._waiting[name] = table.slice(whole).to_batches()
+
+
+class Content:
+    """What the rows hold all together: how many, their digest, which repeat and which stand in several splits.
+
+    The digest is of the sum of the rows' hashes and the sum of the hashes mixed once more (order does not count,
+    repeated rows do), of the columns and of the split.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._file = folder / HASHES
+        self._names: dict[str, int] = {}
+        self._writer: Any = None
+        self.rows, self._sums = 0, [0, 0]
+
+    def add(self, hashes: pa.Array) -> None:
+        """Hashes of rows, of all their columns."""
+        import pyarrow.compute as pc
+
+        self.rows += len(hashes)
+        for index, values in enumerate((hashes, hashing.mix(hashes))):
+            self._sums[index] = (self._sums[index] + (pc.sum(values).as_py() or 0)) % hashing.SPACE
+
+    def place(self, name: str, hashes: pa.Array) -> None:
+        """Hashes of rows that a split got."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        number = pa.repeat(pa.scalar(self._names.setdefault(name, len(self._names)), pa.int32()), len(hashes))
+        batch = pa.record_batch({"hash": hashes, "split": number})
+        self._writer = self._writer or pq.ParquetWriter(
+            self._file, batch.schema, compression="none", use_dictionary=["split"]
+        )
+        self._writer.write_batch(batch)
+
+    def facts(self, database: duckdb.DuckDBPyConnection, columns: dict[str, str], split: Split) -> dict[str, Any]:
+        """`digest`, `duplicates` and `shared` of the manifest.
+
+        By hash or time, equal rows fall in one split; only a source can have put them in two.
+        """
+        self._writer.close()
+        found = f"read_parquet({_quote(str(self._file))})"
+        placed, distinct = database.execute(f"SELECT count(*), count(DISTINCT hash) FROM {found}").fetchall()[0]  # noqa: S608
+        shared = 0
+        if split.column:
+            (shared,) = database.execute(
+                f"SELECT count(*) FROM (SELECT 1 FROM {found} GROUP BY hash HAVING min(split) <> max(split))"  # noqa: S608
+            ).fetchall()[0]
+        self._file.unlink()
+        named = digest.of_json(
+            [
+                dict(sorted(columns.items())),
+                split.model_dump(mode="json"),
+                hashing.VERSION,
+                self.rows,
+                *map(str, self._sums),
+            ]
+        )
+        return {"digest": named, "duplicates": placed - distinct, "shared": shared}
