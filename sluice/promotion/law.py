@@ -12,7 +12,10 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
 from sluice import digest
+from sluice.config.explain import explain
 from sluice.errors import SluiceError
 from sluice.gates.data.policy import DataPolicy
 from sluice.gates.model.policy import ModelPolicy
@@ -33,9 +36,20 @@ POLICIES_FILE = "policies.json"
 
 
 def complete(policies: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Policies as plain JSON, defaults filled in; the pusher's may be left out."""
-    given = {"push": {}, **policies}
-    return {name: model.model_validate(given[name]).model_dump(mode="json") for name, model in POLICIES.items()}
+    """Policies as plain JSON, defaults filled in; the pusher's may be left out.
+
+    Raises:
+        SluiceError: one is missing, or does not fit its model.
+    """
+    given, made = {"push": {}, **policies}, {}
+    for name, model in POLICIES.items():
+        if name not in given:
+            raise SluiceError(f"the {name} policy is missing", remedy=f"hand over policies.{name} of the use case")
+        try:
+            made[name] = model.model_validate(given[name]).model_dump(mode="json")
+        except ValidationError as error:
+            raise SluiceError(explain(error, model), where=f"policies.{name}") from None
+    return made
 
 
 def digests(policies: dict[str, dict[str, Any]]) -> dict[str, str]:

@@ -65,7 +65,7 @@ def push(
     reasons += _lineage(model, examples)
     reasons += _unsigned(model, verdicts, PushPolicy.model_validate(policies["push"]))
     record: dict[str, Any] = {
-        **run, "facts": {**run.get("facts", {}), **_image()}, "destination": destination,
+        **run, "facts": {**run.get("facts", {}), **_images(judged)}, "destination": destination,
         "verdicts": {gate: verdict.digest for gate, verdict in judged.items()}, "policies": law.digests(policies),
     }  # fmt: skip
     evidence = {f"verdict-{gate}": book.keep(verdicts[gate]) for gate in judged}
@@ -101,8 +101,12 @@ def push(
     return entry
 
 
-def _image() -> dict[str, str]:
-    return {"image": image} if (image := os.environ.get(IMAGE)) else {}
+def _images(judged: dict[str, Verdict]) -> dict[str, str]:
+    """The images of this step and of the gates that name theirs."""
+    own = {"image": image} if (image := os.environ.get(IMAGE)) else {}
+    return own | {
+        f"image-{gate}": str(found) for gate, verdict in judged.items() if (found := verdict.evidence.get("image"))
+    }
 
 
 def _load(folders: dict[str, Path]) -> tuple[dict[str, Verdict], list[str]]:

@@ -9,6 +9,7 @@ cloud key management services and hardware modules sign without giving the key a
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 from pathlib import Path
 
@@ -57,10 +58,16 @@ def sign(folder: Path, key: str, password: str | None = None) -> None:
     except ImportError as error:
         raise SluiceError(f"signing with a PKCS#11 key needs a package: {error}", where=KEY,
                           remedy="install model-signing[pkcs11] in the image of the step") from None  # fmt: skip
-    except (OSError, ValueError, TypeError) as error:
-        raise SluiceError(f"the signing key cannot be used: {error}", where=f"environment variable {KEY}",
-                          remedy="name an elliptic-curve private key in PEM form, or a pkcs11: URI") from None  # fmt: skip
+    except _refusals() as error:
+        raise SluiceError(f"the signing key cannot be used: {str(error) or type(error).__name__}", where=f"environment variable {KEY}",
+                          remedy="name an elliptic-curve private key in PEM form, or a pkcs11: URI with its module-path and PIN") from None  # fmt: skip
     partial.replace(target)
+
+
+def _refusals() -> tuple[type[Exception], ...]:
+    """What a key that cannot be used raises; a PKCS#11 token's own error, where its library was needed."""
+    token = sys.modules.get("PyKCS11")
+    return (OSError, ValueError, TypeError, *((token.PyKCS11Error,) if token else ()))
 
 
 def objection(folder: Path, signers: tuple[str, ...] | list[str]) -> str:

@@ -12,7 +12,7 @@ import pytest
 
 from sluice import digest
 from sluice.errors import SluiceError
-from sluice.gates.verdict import Outcome
+from sluice.gates.verdict import Outcome, Verdict
 from sluice.promotion import law, signature
 from sluice.promotion.destinations import base
 from sluice.promotion.destinations.folder import LocalFolder
@@ -321,6 +321,13 @@ def test_facts_are_on_record(
 ) -> None:
     monkeypatch.setenv("SLUICE_IMAGE", "registry/sluice/light@sha256:abc")
     assert candidate.push(ledger, str(published)).facts == {"image": "registry/sluice/light@sha256:abc"}
+    file = candidate.folder / "verdict-service" / "verdict.json"
+    named = Verdict.load(file.parent).model_copy(
+        update={"evidence": {"image": "registry/sluice/tensorflow@sha256:def"}}
+    )
+    named.save(file.parent)
+    facts = candidate.push(ledger, str(published)).facts
+    assert facts["image-service"] == "registry/sluice/tensorflow@sha256:def"
 
 
 @pytest.fixture(scope="module")
@@ -398,8 +405,38 @@ def test_stages_sign_where_the_environment_names_a_key(
         signature.sign_if_asked(candidate.model)
 
 
+@pytest.fixture
+def token(keys: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """URI of our private key in a PKCS#11 token, by SoftHSM, as key management services and hardware modules have it."""
+    pytest.importorskip("PyKCS11", reason="model-signing[pkcs11] is not installed")
+    module = Path("/usr/lib/softhsm/libsofthsm2.so")
+    if not module.exists():
+        pytest.skip("SoftHSM is not here: apt-get install softhsm2")
+    (tmp_path / "tokens").mkdir()
+    (tmp_path / "softhsm.conf").write_text(
+        f"directories.tokendir = {tmp_path / 'tokens'}\nobjectstore.backend = file\n"
+    )
+    monkeypatch.setenv("SOFTHSM2_CONF", str(tmp_path / "softhsm.conf"))
+    pkcs8 = tmp_path / "pkcs8"
+    for command in (
+        ["openssl", "pkcs8", "-topk8", "-nocrypt", "-in", keys["ours"], "-out", pkcs8],
+        ["softhsm2-util", "--init-token", "--free", "--label", "sluice", "--pin", "1234", "--so-pin", "1234"],
+        ["softhsm2-util", "--import", pkcs8, "--token", "sluice", "--label", "signer", "--id", "01", "--pin", "1234"],
+    ):
+        subprocess.run(command, check=True, capture_output=True)
+    return f"pkcs11:token=sluice;object=signer?module-path={module}&pin-value=1234"
+
+
+def test_a_key_in_a_token_signs(wary: Candidate, ledger: str, published: Path, token: str) -> None:
+    with pytest.raises(SluiceError, match="the signing key cannot be used: CKR_PIN_INCORRECT"):
+        signature.sign(wary.model, token.replace("1234", "4321"))
+    for folder in (wary.model, *wary.verdicts().values()):
+        signature.sign(folder, token)
+    assert wary.push(ledger, str(published)).kind is Kind.PROMOTED
+
+
 def test_a_signer_that_is_no_public_key_is_a_mistake(keys: dict[str, Path]) -> None:
-    with pytest.raises(ValueError, match="a public key in PEM form is expected"):
+    with pytest.raises(SluiceError, match=r"policies.push: .*a public key in PEM form is expected"):
         law.complete(
             {"data": {}, "model": made.MODEL_POLICY, "service": {}, "push": {"signers": [keys["ours"].read_text()]}}
         )
