@@ -9,9 +9,25 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers import azure, azurite_server, gcs, gcs_server, s3, s3_server
+from tests.servers import (
+    azure,
+    azurite_server,
+    bigquery,
+    bqemulator_server,
+    fakesnow_server,
+    gcs,
+    gcs_server,
+    postgresql,
+    postgresql_server,
+    s3,
+    s3_server,
+    snowflake,
+)  # fmt: skip
 
-__all__ = ["azure", "azurite_server", "gcs", "gcs_server", "s3", "s3_server"]
+__all__ = [
+    "azure", "azurite_server", "bigquery", "bqemulator_server", "fakesnow_server", "gcs", "gcs_server", "postgresql",
+    "postgresql_server", "s3", "s3_server", "snowflake",
+]  # fmt: skip
 
 ROOT = Path(__file__).parents[1]
 HAS_TENSORFLOW = importlib.util.find_spec("tensorflow") is not None

@@ -1,11 +1,13 @@
-"""Real servers on loopback, started from packages: S3, Google Cloud Storage, Azure Blob.
+"""Real servers on loopback, started from packages: S3, Google Cloud Storage, Azure Blob, PostgreSQL; stand-ins of warehouses.
 
-Each fixture sets the environment by which every client finds the server, and yields the URI of an empty bucket. Where a
-server cannot be had the test is skipped, in words; on continuous integration S3 and GCS have to be there.
+Each fixture sets the environment by which every client finds the server, and yields the URI of an empty bucket or database.
+Where a server cannot be had the test is skipped, in words; on continuous integration S3, GCS and PostgreSQL have to be
+there.
 """
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
 import json
@@ -185,3 +187,103 @@ def _make_container(server: str, container: str) -> None:
     ).decode()
     headers = {"x-ms-date": date, "x-ms-version": version, "Authorization": f"SharedKey {AZURITE_ACCOUNT}:{signed}"}
     _send(f"{server}/{AZURITE_ACCOUNT}/{container}?restype=container", "PUT", b"", headers)
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[int]:
+    """The port of a PostgreSQL server, whose user is ``sluice`` with the password ``sesame``."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
+    if not found:
+        absent("PostgreSQL", "apt-get install postgresql", required=True)
+    # It does not run as root, who may lend it another user.
+    lent = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] if os.geteuid() == 0 else []
+    with tempfile.TemporaryDirectory() as folder:
+        data, secret, port = Path(folder, "data"), Path(folder, "secret"), free_port()
+        secret.write_text("sesame")
+        if lent:
+            for path in (Path(folder), secret):
+                shutil.chown(path, "postgres", "postgres")
+        subprocess.run([*lent, found[-1].with_name("initdb"), "--pgdata", data, "--username=sluice", "--auth=scram-sha-256",
+                        "--pwfile", secret, "--no-sync"], check=True, capture_output=True, cwd="/")  # fmt: skip
+        settings = {"listen_addresses": "127.0.0.1", "unix_socket_directories": "", "fsync": "off"}
+        command = [*lent, str(found[-1]), "-D", str(data), "-p", str(port)]
+        for name, value in settings.items():
+            command += ["-c", f"{name}={value}"]
+        with process(command, port, cwd=Path("/")):
+            yield port
+
+
+@pytest.fixture
+def postgresql(postgresql_server: int, monkeypatch: pytest.MonkeyPatch) -> str:
+    """An empty PostgreSQL database: ``postgresql://...``."""
+    from adbc_driver_postgresql import dbapi
+
+    monkeypatch.setenv("PGUSER", "sluice")
+    monkeypatch.setenv("PGPASSWORD", "sesame")
+    name = f"d{uuid.uuid4().hex[:12]}"
+    with (
+        dbapi.connect(f"postgresql://127.0.0.1:{postgresql_server}/postgres", autocommit=True) as admin,
+        admin.cursor() as cursor,
+    ):
+        cursor.execute(f"CREATE DATABASE {name}")
+    return f"postgresql://127.0.0.1:{postgresql_server}/{name}"
+
+
+def _stand_in(name: str) -> Path:
+    """The command of a stand-in that has an environment of its own."""
+    command = ROOT / f".venv-{name}" / "bin" / name
+    if not command.exists():
+        absent(name, f"build/environments {name}", required=False)
+    return command
+
+
+@pytest.fixture(scope="session")
+def fakesnow_server() -> Iterator[int]:
+    """The port of a stand-in for Snowflake."""
+    port = free_port()
+    with process([str(_stand_in("fakesnow")), "--server", "--port", str(port)], port):
+        yield port
+
+
+@pytest.fixture
+def snowflake(fakesnow_server: int, monkeypatch: pytest.MonkeyPatch) -> str:
+    """An empty schema in a stand-in for Snowflake: ``snowflake://...``."""
+    from snowflake import connector
+
+    who = {
+        "user": "sluice",
+        "password": "sesame",
+        "host": "127.0.0.1",
+        "port": str(fakesnow_server),
+        "protocol": "http",
+    }
+    for name, value in who.items():
+        monkeypatch.setenv(f"SNOWFLAKE_{name.upper()}", value)
+    name = f"d{uuid.uuid4().hex[:12]}".upper()
+    with connector.connect(**who, account="fakesnow") as session:
+        for statement in (f"CREATE DATABASE {name}", f"CREATE SCHEMA {name}.S"):
+            session.cursor().execute(statement)
+    return f"snowflake://fakesnow/{name}/S"
+
+
+@pytest.fixture(scope="session")
+def bqemulator_server() -> Iterator[str]:
+    """The address of a stand-in for BigQuery."""
+    command, port = _stand_in("bqemulator"), free_port()
+    spatial = "from duckdb_extensions import import_extension; import_extension('spatial')"
+    subprocess.run([command.with_name("python"), "-c", spatial], check=True, capture_output=True)
+    with process([str(command), "start", "--rest-port", str(port), "--grpc-port", str(free_port())], port):
+        yield f"http://127.0.0.1:{port}"
+
+
+@pytest.fixture
+def bigquery(bqemulator_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A project with an empty dataset ``d`` in a stand-in for BigQuery: ``bigquery://...``."""
+    from google.auth.credentials import AnonymousCredentials
+    from google.cloud.bigquery import Client
+
+    monkeypatch.setenv("BIGQUERY_EMULATOR_HOST", bqemulator_server)
+    project = f"p{uuid.uuid4().hex[:12]}"
+    with contextlib.closing(Client(project=project, credentials=AnonymousCredentials())) as client:
+        client.create_dataset("d")
+    return f"bigquery://{project}"

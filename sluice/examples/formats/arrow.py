@@ -81,21 +81,34 @@ def _plain(kind: pa.DataType) -> pa.DataType:
 
 def _like(batch: pa.RecordBatch, schema: pa.Schema, where: str) -> pa.RecordBatch:
     import pyarrow as pa
-    import pyarrow.compute as pc
 
     if unknown := set(batch.schema.names) - set(schema.names):
         raise SluiceError(f"column {min(unknown)!r} is not in the first rows", where=where,
                           remedy="write every column, at least once, in the first rows of the first file")  # fmt: skip
-    columns = []
-    for item in schema:
-        column = batch.column(item.name) if item.name in batch.schema.names else pa.nulls(len(batch), item.type)
-        try:
-            # Parts of a microsecond are cut off; nothing else may be.
-            columns.append(pc.cast(column, item.type, safe=not pa.types.is_timestamp(item.type)))
-        except pa.ArrowInvalid as error:
-            raise SluiceError(f"column {item.name!r} is not {item.type}: {first_line(error)}", where=where,
-                              remedy="make it of one type that holds every value, e.g. with a CAST") from error  # fmt: skip
+    columns = [
+        cast_column(batch.column(item.name), item.type, item.name, where) if item.name in batch.schema.names
+        else pa.nulls(len(batch), item.type)
+        for item in schema
+    ]  # fmt: skip
     return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def cast_column(column: Any, kind: pa.DataType, name: str, where: str) -> Any:
+    """A column's values in another type.
+
+    Raises:
+        SluiceError: one of them would be lost by that; only parts of a microsecond may be.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if pa.types.is_decimal(column.type) and pa.types.is_floating(kind):
+        column = pc.cast(column, pa.string())  # Arrow's own way does not round to the nearest
+    try:
+        return pc.cast(column, kind, safe=not pa.types.is_timestamp(kind))
+    except pa.ArrowInvalid as error:
+        raise SluiceError(f"column {name!r} is not {kind}: {first_line(error)}", where=where,
+                          remedy="make it of a type that holds every value, e.g. with a CAST") from error  # fmt: skip
 
 
 def _batches(made: Callable[[BinaryIO, str], Iterator[pa.RecordBatch]], files: Files) -> Iterator[pa.RecordBatch]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from sluice.errors import SluiceError
+from sluice.examples.formats.arrow import cast_column
 from sluice.examples.formats.extras import needed
 from sluice.examples.formats.query import bound, options
 
@@ -65,7 +66,7 @@ def bigquery(uri: str, query: str, bounds: Bounds) -> Iterator[pa.RecordBatch]:
         from google.auth.credentials import AnonymousCredentials
     given = {"credentials": AnonymousCredentials()} if emulated else {}
     with closing(library.Client(project=place.netloc, location=place.path.strip("/") or None, **given)) as client:
-        rows = client.query(query, job_config=config).result(page_size=ROWS if emulated else None)
+        rows = client.query(_selected(query), job_config=config).result(page_size=ROWS if emulated else None)
         reader = None if emulated else storage.BigQueryReadClient()
         yield from rows.to_arrow_iterable(bqstorage_client=reader, max_queue_size=2)
 
@@ -81,7 +82,7 @@ def snowflake(uri: str, query: str, bounds: Bounds) -> Iterator[pa.RecordBatch]:
         bounds: its spans.
     """
     connector = needed("snowflake.connector", "snowflake")
-    text, values = bound(query, bounds, lambda _: "?")
+    text, values = bound(_selected(query), bounds, lambda _: "?")
     place = urlsplit(uri)
     names = dict(zip(("database", "schema"), filter(None, place.path.split("/")), strict=False))
     given = {name: os.environ[key] for name in _SNOWFLAKE if (key := f"SNOWFLAKE_{name.upper()}") in os.environ}
@@ -93,6 +94,11 @@ def snowflake(uri: str, query: str, bounds: Bounds) -> Iterator[pa.RecordBatch]:
     ):
         for table in cursor.execute(text, values or None).fetch_arrow_batches():
             yield from table.to_batches(max_chunksize=ROWS)
+
+
+def _selected(query: str) -> str:
+    """The query, where nothing but what reads can stand."""
+    return f"SELECT * FROM (\n{query.rstrip().rstrip(';')}\n)"  # noqa: S608
 
 
 def _no_rows(schema: pa.Schema) -> pa.RecordBatch:
@@ -114,6 +120,6 @@ def _parsed(table: pa.Table) -> pa.Table:
         if kind == b"numeric":
             typmod = int(told.get(b"POSTGRESQL:typmod", b"-1"))
             whole = typmod >= 4 and not (typmod - 4) & 0x7FF  # numeric(p, 0)
-            column = table.column(number).cast(pa.int64() if whole else pa.float64())
+            column = cast_column(table.column(number), pa.int64() if whole else pa.float64(), item.name, "source.query")
             table = table.set_column(number, item.name, column)
     return table
