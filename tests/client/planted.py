@@ -37,6 +37,36 @@ def installing() -> str:
     return ""
 
 
+@dsl.component(**FIXED)
+def keyed(api_key: str = "sk_live_4eC39HqLyjWDarjtT1zdp7dc") -> str:
+    return api_key
+
+
+@dsl.component(**FIXED)
+def signed() -> str:
+    password = "correct-horse-battery"
+    return password.upper()
+
+
+@dsl.container_component
+def flagged():
+    return dsl.ContainerSpec(
+        image="docker.io/library/python:3.13", command=["login"], args=["--user", "me", "--password", "correct-horse"]
+    )
+
+
+@dsl.container_component
+def assigned():
+    return dsl.ContainerSpec(
+        image="docker.io/library/python:3.13", command=["login"], args=["--password=correct-horse"]
+    )
+
+
+@dsl.container_component
+def foreign():
+    return dsl.ContainerSpec(image="docker.io/library/python:3.13", command=["true"])
+
+
 @dsl.container_component
 def long():
     return dsl.ContainerSpec(image="docker.io/library/python:3.13", command=["echo", "x" * 140_000])
@@ -126,6 +156,41 @@ def outer_input_in_loop(word: str = "a"):
 @dsl.pipeline(name="python3-in-value")
 def python3_in_value():
     limited(say(word="run python3 now"))
+
+
+@dsl.pipeline(name="python3-in-a-default")
+def python3_in_a_default(word: str = "run python3 now"):
+    limited(say(word=word))
+
+
+@dsl.pipeline(name="not-lightweight")
+def not_lightweight():
+    limited(foreign())
+
+
+@dsl.pipeline(name="workspace", pipeline_config=dsl.PipelineConfig(workspace=dsl.WorkspaceConfig(size="1Gi")))
+def workspace():
+    limited(say(word=dsl.WORKSPACE_PATH_PLACEHOLDER))
+
+
+@dsl.pipeline(name="secret-in-a-component-s-default")
+def secret_in_a_default():
+    limited(keyed())
+
+
+@dsl.pipeline(name="secret-in-a-source")
+def secret_in_a_source():
+    limited(signed())
+
+
+@dsl.pipeline(name="secret-in-an-argument")
+def secret_in_an_argument():
+    limited(flagged())
+
+
+@dsl.pipeline(name="secret-in-a-flag")
+def secret_in_a_flag():
+    limited(assigned())
 
 
 @dsl.pipeline(name="large-argument")

@@ -68,12 +68,19 @@ def _parsed(file: Path) -> Pipeline:
         json_format.ParseDict(pipeline.spec, pipeline_spec_pb2.PipelineSpec())
         if "root" not in pipeline.spec or "deploymentSpec" not in pipeline.spec:
             raise json_format.ParseError("root or deploymentSpec is missing")
+        pipeline.read()
     except FileNotFoundError:
         raise SluiceError("no such file", where=str(file)) from None
-    except (yaml.YAMLError, json_format.ParseError) as error:
+    except OSError as error:
+        raise SluiceError(f"cannot be read: {error.strerror}", where=str(file)) from None
+    except KeyError as error:
+        raise SluiceError(f"not a compiled pipeline: it names {error}, which it does not have", where=str(file),
+                          remedy="compile it again") from None  # fmt: skip
+    except RecursionError:
+        raise SluiceError("not a compiled pipeline: a component contains itself", where=str(file)) from None
+    except (yaml.YAMLError, json_format.ParseError, UnicodeDecodeError) as error:
         raise SluiceError(f"not a compiled pipeline: {str(error).splitlines()[0]}", where=str(file),
                           remedy="compile it first: sluice compile, or kfp dsl compile") from None  # fmt: skip
-    pipeline.read()
     return pipeline
 
 
@@ -107,7 +114,7 @@ def _sarif(found: list[Finding]) -> dict[str, Any]:
     from sluice import __version__
 
     rules = [
-        {"id": rule.id, "shortDescription": {"text": rule.what}, "help": {"text": rule.remedy}, "helpUri": f"{PAGE}#{rule.id}",
+        {"id": rule.id, "shortDescription": {"text": rule.what}, "help": {"text": f"{rule.remedy} ({PAGE})"},
          "defaultConfiguration": {"level": str(rule.level)}}
         for rule in RULES.values()
     ]  # fmt: skip

@@ -40,7 +40,7 @@ class Condition:
     """A condition that a task runs under: its text, what it looks at, and whether its branches have an Else."""
 
     text: str
-    looks_at: tuple[Origin, ...]
+    looks_at: dict[str, Origin]
     has_else: bool
     place: Place
 
@@ -59,6 +59,7 @@ class Task:
         conditions: conditions that it runs under, the outermost first.
         loop: names of inputs from outside a loop that the loop around it uses, if it is a loop.
         is_loop: whether it is a loop.
+        regardless: whether it, or a group around it, runs whatever became of what stands before it (an exit task too).
     """
 
     path: tuple[str, ...]
@@ -70,6 +71,13 @@ class Task:
     conditions: tuple[Condition, ...] = ()
     is_loop: bool = False
     loop: tuple[str, ...] = ()
+    regardless: bool = False
+
+    @property
+    def words(self) -> list[str]:
+        """Command and arguments of its container, the source of a lightweight component among them."""
+        container = self.executor.get("container", {})
+        return [str(part) for part in [*container.get("command", []), *container.get("args", [])]]
 
     @property
     def function(self) -> str:
@@ -111,7 +119,7 @@ class Pipeline:
         scope = {
             name: Origin("pipeline", key=name) for kind in ("parameters", "artifacts") for name in inputs.get(kind, {})
         }
-        self._walk(root.get("dag", {}), (0, "root", "dag"), (), scope, ())
+        self._walk(root.get("dag", {}), (0, "root", "dag"), (), scope, (), regardless=False)
 
     def line(self, place: Place) -> int:
         """The line, from 1, of a place in the file; of the last part of it that is there."""
@@ -141,6 +149,8 @@ class Pipeline:
         path: tuple[str, ...],
         scope: dict[str, Origin],
         conditions: tuple[Condition, ...],
+        *,
+        regardless: bool,
     ) -> None:
         tasks = dag.get("tasks", {})
         for name, item in tasks.items():
@@ -152,12 +162,13 @@ class Pipeline:
             parameters = {key: found[key] for key in item.get("inputs", {}).get("parameters", {})}
             under = conditions
             if text := item.get("triggerPolicy", {}).get("condition", ""):
-                looks = tuple(found[key] for key in REFERENCE.findall(text) if key in found)
+                looks = {key: found[key] for key in REFERENCE.findall(text) if key in found}
                 under = (
                     *conditions,
                     Condition(text, looks, bool(path) and path[-1].startswith("condition-branches"), here),
                 )
-            task = Task((*path, name), here, component, parameters=parameters, conditions=under,
+            always = regardless or item.get("triggerPolicy", {}).get("strategy") == "ALL_UPSTREAM_TASKS_COMPLETED"
+            task = Task((*path, name), here, component, parameters=parameters, conditions=under, regardless=always,
                         artifacts={key: found[key] for key in item.get("inputs", {}).get("artifacts", {})})  # fmt: skip
             if "dag" in body:
                 inner = dict(found)
@@ -169,7 +180,9 @@ class Pipeline:
                     )
                     inner[item_name] = Origin("loop", (*path, name), item_name)
                 self.groups.append(task)
-                self._walk(body["dag"], (0, "components", component, "dag"), (*path, name), inner, under)
+                self._walk(
+                    body["dag"], (0, "components", component, "dag"), (*path, name), inner, under, regardless=always
+                )
             else:
                 task.executor = self.spec["deploymentSpec"]["executors"].get(body.get("executorLabel", ""), {})
                 self.tasks.append(task)

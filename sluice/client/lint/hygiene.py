@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from sluice.client.lint.rules import Found, Level, rule
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 
     from sluice.client.lint.graph import Pipeline, Place
 
+FLAG = re.compile(r"--?([A-Za-z][\w-]*)(?:=(.*))?", re.S)
 DETECTORS = ("AWSKeyDetector", "BasicAuthDetector", "GitHubTokenDetector", "JwtTokenDetector", "KeywordDetector",
              "PrivateKeyDetector", "SlackDetector", "StripeDetector")  # fmt: skip
 """detect-secrets' detectors of known forms and names; those of high entropy take digests for secrets."""
@@ -66,16 +68,45 @@ def secret_in_the_clear(pipeline: Pipeline) -> Iterator[Found]:
 
 def _values(pipeline: Pipeline) -> Iterator[tuple[Place, str, Any]]:
     """Every value that stands in the file: place, name, value."""
-    for name, given in pipeline.spec["root"].get("inputDefinitions", {}).get("parameters", {}).items():
-        if "defaultValue" in given:
-            yield (0, "root", "inputDefinitions", "parameters", name), name, given["defaultValue"]
+    bodies: list[tuple[Place, Any]] = [((0, "root"), pipeline.spec["root"])]
+    bodies += [((0, "components", name), body) for name, body in pipeline.spec.get("components", {}).items()]
+    for place, body in bodies:
+        for name, given in body.get("inputDefinitions", {}).get("parameters", {}).items():
+            if "defaultValue" in given:
+                yield (*place, "inputDefinitions", "parameters", name), name, given["defaultValue"]
     for task in (*pipeline.tasks, *pipeline.groups):
         for name, origin in task.parameters.items():
             if origin.kind == "constant":
                 yield (*task.place, "inputs", "parameters", name), name, origin.value
-    for _, executor, place in pipeline.executors():
-        for number, variable in enumerate(executor.get("container", {}).get("env", [])):
-            yield (*place, "container", "env", number), variable["name"], variable.get("value", "")
+    for label, executor, spot in pipeline.executors():
+        container = executor.get("container", {})
+        for number, variable in enumerate(container.get("env", [])):
+            yield (*spot, "container", "env", number), variable["name"], variable.get("value", "")
+        for kind in ("command", "args"):
+            yield from _words(
+                [str(word) for word in container.get(kind, [])], (*spot, "container", kind), f"{kind} of {label}"
+            )
+
+
+def _words(words: list[str], place: Place, name: str) -> Iterator[tuple[Place, str, Any]]:
+    """What stands on a command line: values of flags, and the lines of a source, each by itself."""
+    flag = ""
+    for number, word in enumerate(words):
+        match = FLAG.fullmatch(word)
+        if match and match[2] is not None:
+            yield (*place, number), match[1], match[2]
+        elif flag and not match:
+            yield (*place, number), flag, word
+        flag = match[1] if match and match[2] is None else ""
+        if "\n" in word:
+            for line in word.splitlines():
+                yield (*place, number), name, Line(line)
+
+
+class Line(str):
+    """A line of a program, which is looked at as it stands."""
+
+    __slots__ = ()
 
 
 def _texts(name: str, value: Any) -> Iterator[str]:
@@ -86,5 +117,7 @@ def _texts(name: str, value: Any) -> Iterator[str]:
     elif isinstance(value, list):
         for inner in value:
             yield from _texts(name, inner)
+    elif isinstance(value, Line):
+        yield value
     elif isinstance(value, str) and value:
         yield f"{name} = {json.dumps(value)}"

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
     from sluice.client.lint.graph import Pipeline
 
+BUILT_IN = ["python3", "-m", "kfp.dsl.executor_main"]
+"""Command of a Python component that was built into its image; a lightweight one has the module in a script."""
+WORKSPACE = "{{$.workspace_path}}"
 LARGE_SPEC, LARGE_ARGUMENT = 256 * 1024, 128 * 1024
 
 
@@ -74,7 +77,9 @@ def if_without_else(pipeline: Pipeline) -> Iterator[Found]:
     """Lone conditions on outputs that have a name."""
     for group in pipeline.groups:
         for condition in group.conditions[-1:]:
-            named = [origin for origin in condition.looks_at if origin.kind == "task" and origin.key != "Output"]
+            named = [
+                origin for origin in condition.looks_at.values() if origin.kind == "task" and origin.key != "Output"
+            ]
             if condition.place == group.place and named and not condition.has_else:
                 yield group.place, f"condition {condition.text}"
 
@@ -102,7 +107,10 @@ def outer_input_in_loop(pipeline: Pipeline) -> Iterator[Found]:
 @rule("python3-in-value", Level.WARNING, "the local runner rewrites python3 in a value to the interpreter's path",
       "write the value without it, or pass it from outside", Target.LOCAL)  # fmt: skip
 def python3_in_value(pipeline: Pipeline) -> Iterator[Found]:
-    """Constants that hold the word."""
+    """Constants and defaults that hold the word."""
+    for name, given in pipeline.spec["root"].get("inputDefinitions", {}).get("parameters", {}).items():
+        if "python3" in str(given.get("defaultValue", "")):
+            yield (0, "root", "inputDefinitions", "parameters", name), f"default of the input {name}"
     for task in pipeline.tasks:
         for name, origin in task.parameters.items():
             if origin.kind == "constant" and "python3" in str(origin.value):
@@ -118,3 +126,24 @@ def large_argument(pipeline: Pipeline) -> Iterator[Found]:
         for argument in [*container.get("command", []), *container.get("args", [])]:
             if len(str(argument).encode()) > LARGE_ARGUMENT:
                 yield place, f"executor {name}: {len(str(argument)) / 1024:,.0f} KiB"
+
+
+@rule("not-lightweight", Level.WARNING, "KFP's SubprocessRunner refuses what is no lightweight Python component",
+      "run it here with local.DockerRunner()", Target.LOCAL)  # fmt: skip
+def not_lightweight(pipeline: Pipeline) -> Iterator[Found]:
+    """Container components, and Python components that were built into their image (target_image)."""
+    for name, executor, place in pipeline.executors():
+        container = executor.get("container", {})
+        words = [*container.get("command", []), *container.get("args", [])]
+        if container and (words[:3] == BUILT_IN or not any(BUILT_IN[2] in str(word) for word in words)):
+            yield (*place, "container"), f"executor {name}"
+
+
+@rule("workspace", Level.WARNING, "the local runner deletes the workspace when the run has ended",
+      "keep what has to stay in an artifact", Target.LOCAL)  # fmt: skip
+def workspace(pipeline: Pipeline) -> Iterator[Found]:
+    """Tasks that are given the workspace."""
+    for task in pipeline.tasks:
+        for name, origin in task.parameters.items():
+            if origin.kind == "constant" and WORKSPACE in str(origin.value):
+                yield (*task.place, "inputs", "parameters", name), f"input {name} of {task.path[-1]}"
