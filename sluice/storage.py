@@ -7,12 +7,13 @@ credentials); transient errors are retried with backoff by the store's client.
 from __future__ import annotations
 
 import contextlib
+import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from sluice.errors import SluiceError
+from sluice.errors import SluiceError, first_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,6 +36,24 @@ def join(uri: str, *parts: str) -> str:
     return "/".join([uri.rstrip("/"), *(part.strip("/") for part in parts)])
 
 
+def plain(text: str) -> str:
+    """A text without passwords and queries, which may be signatures, in its URLs."""
+    return re.sub(r"(://[^\s/?#]*/?[^\s?#]*)\?[^\s)]*", r"\1", re.sub(r"://[^\s/@:]*:[^\s/@]*@", "://", text))
+
+
+def told(error: Exception) -> SluiceError | None:
+    """A store's error in words; None where it is another's."""
+    from obstore import exceptions
+
+    if not isinstance(error, exceptions.BaseError):
+        return None
+    denied = isinstance(error, exceptions.PermissionDeniedError | exceptions.UnauthenticatedError)
+    remedy = "see to the credentials in the environment, and to what they allow" if denied else (
+        "check the URI, the network and the credentials; what was not done is done by running again"
+    )  # fmt: skip
+    return SluiceError(f"the store says: {plain(first_line(error))}", remedy=remedy)
+
+
 @dataclass(frozen=True)
 class Store:
     """A folder at a URI. Keys are relative POSIX paths.
@@ -50,16 +69,20 @@ class Store:
 
     @classmethod
     def at(cls, uri: str) -> Store:
-        """Open the folder at a URI; a local one is created when first written to.
+        """Open the folder at a URI; a local one is created.
 
         Raises:
-            SluiceError: the scheme is unknown.
+            SluiceError: the scheme is unknown, or a local folder cannot be created.
         """
         from obstore.store import LocalStore, from_url
 
         if is_local(uri):
             path = local_path(uri).absolute()
-            path.mkdir(parents=True, exist_ok=True)
+            try:
+                path.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise SluiceError(f"the folder is not there, and cannot be made: {error.strerror}", where=uri,
+                                  remedy="check the path, and who may write there") from None  # fmt: skip
             return cls(uri, LocalStore(prefix=path))
         scheme = urlsplit(uri).scheme
         if scheme not in SCHEMES:

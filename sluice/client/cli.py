@@ -6,6 +6,7 @@ import sys
 
 import typer
 
+from sluice import storage
 from sluice.client import compile as compile_command
 from sluice.client import decisions, evaluate, ledger, publish
 from sluice.client import run as run_command
@@ -46,9 +47,12 @@ def main() -> None:
     """Run the command; a user's mistake ends it with one message and its exit status."""
     try:
         app()
-    except SluiceError as error:
-        print(f"sluice: {error}", file=sys.stderr)  # noqa: T201
-        sys.exit(error.exit_status)
+    except Exception as error:
+        told = error if isinstance(error, SluiceError) else storage.told(error)
+        if told is None:
+            raise
+        print(f"sluice: {told}", file=sys.stderr)  # noqa: T201
+        sys.exit(told.exit_status)
 
 
 if __name__ == "__main__":

@@ -13,8 +13,17 @@ from sluice.client.options import Config, Overrides, parse_overrides
 from sluice.errors import SluiceError
 
 
+def _given(reason: str) -> str:
+    if not reason.strip():
+        raise typer.BadParameter("say why: the record is read by others, and later")
+    return reason
+
+
+Reason = Annotated[str, typer.Option(help="Why, for the record.", callback=_given)]
+
+
 def rollback(
-    reason: Annotated[str, typer.Option(help="Why, for the record.")],
+    reason: Reason,
     to: Annotated[int | None, typer.Option(help="The version; default: the one served before the champion.")] = None,
     by: Annotated[str, typer.Option(help="Who; default: the user.")] = "",
     config: Config = Path("sluice.yaml"),
@@ -39,7 +48,7 @@ def rollback(
 
 
 def adopt(
-    reason: Annotated[str, typer.Option(help="Why, for the record.")],
+    reason: Reason,
     by: Annotated[str, typer.Option(help="Who; default: the user.")] = "",
     config: Config = Path("sluice.yaml"),
     overrides: Overrides = None,
@@ -62,7 +71,7 @@ def adopt(
 
 def route(
     percent: Annotated[int, typer.Argument(min=1, max=100, help="Share of the traffic.")],
-    reason: Annotated[str, typer.Option(help="Why, for the record.")],
+    reason: Reason,
     by: Annotated[str, typer.Option(help="Who; default: the user.")] = "",
     config: Config = Path("sluice.yaml"),
     ledger: Uri = "",

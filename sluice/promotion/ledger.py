@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sluice import digest
-from sluice.errors import SluiceError
+from sluice.errors import SluiceError, first_line
 from sluice.progress import progress
 from sluice.storage import Store
 
@@ -239,7 +239,7 @@ class Ledger:
         try:
             self.store.put(HEAD, digest.canonical_json({"number": entry.number}))
         except Exception as error:
-            progress(f"entry {entry.number} is written, the hint to it is not: {error}")
+            progress(f"entry {entry.number} is written, the hint to it is not: {first_line(error)}")
 
     def keep(self, folder: Path) -> str:
         """Put a folder into the evidence; returns the digest that names it."""

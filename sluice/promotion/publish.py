@@ -195,7 +195,7 @@ def _told(place: Destination, error: Exception) -> str:
     """Where something went wrong and what, in one line."""
     if isinstance(error, SluiceError):
         return f"{place.uri}: {error.what}" + (f"; {error.remedy}" if error.remedy else "")
-    return f"{place.uri}: {error}"
+    return f"{place.uri}: {first_line(error)}"
 
 
 def _withdraw(book: Ledger, entry: Entry, previous: Entry | None, places: list[Destination], why: str) -> Entry:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, Protocol, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from sluice import storage
 from sluice.config.explain import explain
 from sluice.errors import SluiceError
 from sluice.gates.verdict import Mode, Status, Verdict
@@ -66,9 +67,12 @@ def stage(function: Callable[P, R]) -> Callable[P, R]:
                 traceback.print_exception(error.__cause__)
             message = str(error)
         except Exception as error:
-            if FULL not in str(error):
+            if FULL in str(error):
+                message = f"{_full(error)}\n  free some, or give the stage a larger disk, and run again"
+            elif told := storage.told(error):
+                message = str(told)
+            else:
                 raise
-            message = f"{_full(error)}\n  free some, or give the stage a larger disk, and run again"
         print(f"{FAILURE_MARK}{name}: {message}", file=sys.stderr, flush=True)  # noqa: T201
         sys.exit(1)
 

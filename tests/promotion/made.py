@@ -15,6 +15,7 @@ from sluice.promotion.ledger import Entry, Ledger
 from sluice.promotion.push import push
 
 MODEL_POLICY = {"rules": [{"metric": "auc", "at_least": 0.65}]}
+EXAMPLES = Manifest(sources=[], columns={}, splits={}, split={}, rows_in=0, duplicates=0, digest="sha256:examples")
 
 
 @dataclass
@@ -51,7 +52,7 @@ class Candidate:
         return push(
             model=self.model, statistics=self.folder / "statistics", schema=self.folder / "schema", verdicts=self.verdicts(),
             policies=self.policies, destination=destination, ledger=ledger, run={"use_case": "made", "span": "1"},
-            examples=Manifest(sources=[], columns={}, splits={}, split={}, rows_in=0, duplicates=0, digest="sha256:examples"),
+            examples=EXAMPLES,
         )  # fmt: skip
 
     def judged_and_pushed(self, ledger: str, destination: str) -> Entry:

@@ -54,16 +54,20 @@ def candidates(saved: list[Path], tmp_path: Path) -> list[made.Candidate]:
 
 def read_back(uri: str, out: Path) -> str:
     """Digest of the files at a URI, mark left out."""
-    Store.at(uri).download("", out) if "://" in uri else shutil.copytree(uri, out)
+    Store.at(uri).download("", out)
     (out / ".published").unlink(missing_ok=True)
     return digest.of_tree(out)
 
 
-@pytest.mark.parametrize("kind", ["local", "s3", "gcs", "azure"])
+@pytest.mark.parametrize(
+    ("kind", "scheme"),
+    [("local", ""), ("local", "file"), ("s3", "s3"), ("gcs", "gs"), ("azure", "az"), ("azure", "abfs")],
+)
 def test_a_folder_in_every_store(
-    kind: str, candidates: list[made.Candidate], tmp_path: Path, request: pytest.FixtureRequest
+    kind: str, scheme: str, candidates: list[made.Candidate], tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    root = str(tmp_path) if kind == "local" else request.getfixturevalue(kind)
+    place = str(tmp_path) if kind == "local" else request.getfixturevalue(kind).partition("://")[2]
+    root = f"{scheme}://{place}" if scheme else place
     ledger, place = f"{root}/ledger", f"{root}/published"
     first, second, _ = candidates
     assert first.judged_and_pushed(ledger, place).kind is Kind.PROMOTED

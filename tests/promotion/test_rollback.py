@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -130,3 +131,26 @@ def test_policies_are_adopted_by_name_and_with_a_reason(tmp_path: Path) -> None:
             check=False,
         ).stderr
     )
+
+
+def test_a_reason_has_to_be_given(tmp_path: Path) -> None:
+    given = [str(Path(sys.executable).with_name("sluice")), "rollback", "--reason", " ", "--ledger", str(tmp_path)]
+    done = subprocess.run(given, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "say why" in done.stderr
+
+
+def test_a_store_that_does_not_answer_is_told(tmp_path: Path) -> None:
+    sluice = str(Path(sys.executable).with_name("sluice"))
+    nowhere = {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_ALLOW_HTTP": "true", "AWS_REGION": "us-east-1",
+               "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "PATH": os.environ["PATH"]}  # fmt: skip
+    for uri, said in (
+        ("s3://bucket/ledger", "the store says: Generic S3 error"),
+        ("/proc/no/ledger", "cannot be made"),
+    ):
+        done = subprocess.run(
+            [sluice, "ledger", "log", "--ledger", uri], capture_output=True, text=True, check=False, env=nowhere
+        )
+        assert done.returncode == 1
+        assert said in done.stderr
+        assert len(done.stderr.splitlines()) == 2

@@ -58,7 +58,7 @@ def place(uri: str) -> tuple[Any, str]:
         raise SluiceError(f"nothing reads {scheme}://", where=uri, remedy=f"schemes: {', '.join((*STORES, *WEB))}")
     where, _, key = rest.partition("/")
     if scheme in WEB and ("@" in where or "?" in key):
-        raise SluiceError("a web address may hold neither a password nor a query", where=_plain(uri),
+        raise SluiceError("a web address may hold neither a password nor a query", where=storage.plain(uri),
                           remedy="they end up in files and logs; name the file in its store (gs://, s3://, az://), "
                                  "whose credentials come from the environment")  # fmt: skip
     return _store(f"{scheme}://{where}"), key
@@ -148,17 +148,12 @@ def explained(error: Exception, uri: str) -> SluiceError:
     if isinstance(error, FileNotFoundError):
         what, remedy = "no such file", "check source.uri: the bucket, the folder, the name"
     elif isinstance(error, exceptions.PermissionDeniedError | exceptions.UnauthenticatedError):
-        what = f"the store does not let us in: {_plain(first_line(error))}"
+        what = f"the store does not let us in: {storage.plain(first_line(error))}"
         remedy = "credentials come from the environment: renew them, or let their owner read this place"
     elif re.search(r"credential|metadata\.google|169\.254\.169\.254|token", first_line(error), re.I):
-        what = f"no credentials that the store takes: {_plain(first_line(error))}"
+        what = f"no credentials that the store takes: {storage.plain(first_line(error))}"
         remedy = "give the environment some, as the store's own tools take them (docs: components/ingest/README.md)"
     else:
-        what = f"the store did not answer as it should: {_plain(first_line(error))}"
+        what = f"the store did not answer as it should: {storage.plain(first_line(error))}"
         remedy = "what passes was tried again; see whether the store is well, then run it again"
-    return SluiceError(what, where=_plain(uri), remedy=remedy)
-
-
-def _plain(text: str) -> str:
-    """Without passwords and queries, which may be signatures, in its URLs."""
-    return re.sub(r"(://[^\s/?#]*/?[^\s?#]*)\?[^\s)]*", r"\1", re.sub(r"://[^\s/@:]*:[^\s/@]*@", "://", text))
+    return SluiceError(what, where=storage.plain(uri), remedy=remedy)
