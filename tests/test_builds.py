@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -110,6 +112,36 @@ def test_the_run_names_the_digests_that_were_pushed(tmp_path: Path) -> None:
     if done.returncode == 0:
         for digest in DIGESTS.values():
             assert digest in done.stdout
+
+
+@pytest.mark.parametrize(("commit", "tag"), [("abc1234", "abc1234"), ("", "0b1d")])
+def test_a_build_without_a_commit_publishes_under_its_own_id(commit: str, tag: str) -> None:
+    """`gcloud builds submit` sends a folder, and knows of no commit."""
+    shell = filled(STEPS["publish"].replace("$SHORT_SHA", commit)).replace(".venv/bin/sluice", "echo")
+    said = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, check=True).stdout
+    assert said.endswith(f"--tag {tag} --tag latest\n")
+
+
+def test_images_are_scanned(tmp_path: Path) -> None:
+    """The Makefile's target, against a stand-in of the data base that knows of one vulnerability."""
+
+    def query(request: Request) -> Any:
+        if request.body["package"]["name"] != "pyyaml":
+            return {}
+        return {"vulns": [{"id": "GHSA-0000", "summary": "s", "details": "d", "aliases": [], "published": "2026-01-01T00:00:00Z",
+                           "affected": [{"package": request.body["package"], "ranges": [
+                               {"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": "99.0"}]}]}]}]}  # fmt: skip
+
+    for route, code in ((lambda _: {}, 0), (query, 2)):
+        with Rest(routes=[("POST", r"/.*query", route)]).running() as service:
+            done = subprocess.run(
+                ["make", "images-scan", "IMAGES=light"], cwd=ROOT, env={**os.environ, "OSV_URL": f"{service.url}/v1/query"},
+                capture_output=True, text=True, check=False,
+            )  # fmt: skip
+        names = {request.body["package"]["name"] for request in service.requests}
+        assert {"pyarrow", "pydantic", "duckdb"} <= names
+        assert done.returncode == code, done.stdout + done.stderr
+    assert "GHSA-0000" in done.stdout
 
 
 @pytest.fixture

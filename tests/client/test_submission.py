@@ -523,10 +523,11 @@ def test_the_pages_are_true_word_by_word(
         if line.startswith("sluice ")
     ]
     assert len(commands) >= 6
-    run = ""
+    run = schedule = ""
     for line in commands:
-        given = shlex.split(line.replace("RUN", run), comments=True)[1:]
+        given = shlex.split(line.replace("RUN", run).replace("SCHEDULE", schedule), comments=True)[1:]
         done = CliRunner().invoke(app, given)
         assert done.exit_code == 0, f"{line}: {done.output} {done.exception}"
         run = match[1] if (match := re.search(r"submitted: (\S+)", done.output)) else run
+        schedule = match[1] if (match := re.search(r"scheduled: (\S+)", done.output)) else schedule
     assert run
