@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Lock, Thread
 
-import urllib3
-
 CUT = -1
 """Instead of a status: the body ends in its middle, and with it the connection."""
 _HOPS = {"connection", "keep-alive", "transfer-encoding", "date", "server"}
@@ -45,6 +43,8 @@ class Line:
 @contextmanager
 def broken_line(server: str) -> Iterator[Line]:
     """A line to a server, until the block ends."""
+    import urllib3
+
     pool = urllib3.PoolManager(maxsize=16)
 
     class Handler(BaseHTTPRequestHandler):

@@ -35,8 +35,9 @@ def _table(source: Source, uri: str) -> Any:
     try:
         table = deltalake.DeltaTable(uri, version=source.version)
         if source.timestamp:
+            written = {each["version"]: each["timestamp"] for each in table.history()}
             table.load_as_version(source.timestamp)
-            if table.history(1)[0]["timestamp"] > source.timestamp.timestamp() * 1000:  # it takes the first one then
+            if written.get(table.version(), 0) > source.timestamp.timestamp() * 1000:  # before all, it takes the first
                 raise ValueError(f"there was no version yet at {source.timestamp.isoformat()}")
     except Exception as error:
         raise SluiceError(f"cannot open the table: {first_line(error)}", where=uri,
