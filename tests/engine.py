@@ -46,7 +46,7 @@ def image(engine: Any, name: str) -> str:
         engine.images.get(full)
     except docker.errors.ImageNotFound:
         lacking(f"{full} is not built (make images)", required=name in os.environ.get(REQUIRED, "").split())
-    made = engine.containers.run(full, ["python3", "-c", LIBRARY], remove=False, network_mode="host").decode().strip()
+    made = engine.containers.run(full, ["python3", "-c", LIBRARY], remove=True, network_mode="host").decode().strip()
     here = hashlib.sha256(b"".join(path.read_bytes() for path in sorted((ROOT / "sluice").rglob("*.py")))).hexdigest()
     if made != here:
         lacking(

@@ -93,7 +93,7 @@ print(json.dumps({
 @pytest.mark.parametrize("name", IMAGES)
 def test_an_image_runs_as_no_root_has_no_compiler_and_tells_what_is_in_it(engine: Any, name: str) -> None:
     full = image(engine, name)
-    found = json.loads(engine.containers.run(full, ["python3", "-c", LOOK], remove=False, network_mode="host"))
+    found = json.loads(engine.containers.run(full, ["python3", "-c", LOOK], remove=True, network_mode="host"))
     assert found["user"] == 10001
     assert (found["tools"], found["raises"], found["writable"]) == ([], [], [])
     assert found["compiled"]

@@ -18,7 +18,7 @@ import typer
 import yaml
 
 from sluice.client import settings
-from sluice.config.platform import Kubernetes, Platform
+from sluice.config.platform import DIGEST, Kubernetes, Platform
 from sluice.errors import SluiceError
 
 if TYPE_CHECKING:
@@ -171,6 +171,15 @@ def _save(target: Path, header: str, documents: list[Any]) -> Path:
     return target
 
 
+def _pair(item: str) -> tuple[str, str]:
+    """An image's name and digest, from an option."""
+    name, _, digest = item.partition("=")
+    if not name or not re.match(DIGEST, digest):
+        raise SluiceError(f"{item!r} is not NAME=sha256:... of 64 hexadecimal digits", where="--digest",
+                          remedy="take the line as `make images-push` writes it to digests.txt")  # fmt: skip
+    return name, digest
+
+
 def command(
     root: Annotated[Path, typer.Argument(help="The checkout.")] = Path(),
     out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("build"),
@@ -191,6 +200,6 @@ def command(
 
     use_case = load(config) if config else None
     known = use_case.platform if use_case else Platform()
-    pairs = {**known.digests, **dict(item.partition("=")[::2] for item in digest or [])}
+    pairs = {**known.digests, **dict(_pair(item) for item in digest or [])}
     for target in compile_all(root, out, Images(registry or known.registry, tag or known.tag, pairs), use_case):
         typer.echo(target)

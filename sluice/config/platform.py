@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from sluice.config.base import Strict
 
+DIGEST = r"^sha256:[0-9a-f]{64}$"
 QUANTITY = r"^([0-9]+(\.[0-9]+)?(m|Ki|Mi|Gi|Ti|K|M|G|T)?)?$"
 
 
@@ -177,7 +178,7 @@ class Platform(Strict):
 
     registry: str = ""
     tag: str = ""
-    digests: dict[str, str] = Field(default_factory=dict)
+    digests: dict[str, Annotated[str, Field(pattern=DIGEST)]] = Field(default_factory=dict)
     caching: bool = True
     kubernetes: Kubernetes = Kubernetes()
     vertex: Vertex = Vertex()
