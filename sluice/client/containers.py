@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 USER = 10001
 """As whom containers run where this user is root: never as root."""
+NOT_STARTED = 125
+"""Exit status of a step whose container did not start, as the engines' command lines have it."""
 SCRATCH = "/tmp"  # noqa: S108 - inside the container, whose only user it is
 
 
@@ -87,25 +89,40 @@ class ContainerRun(Run):
         step, given = self.begin(command)
         start = time.perf_counter()
         try:
-            engine.images.get(image)
-        except docker.errors.ImageNotFound:
-            try:
-                engine.images.pull(image)
-            except docker.errors.APIError as error:
-                said = (
-                    f"the image {image} is not here and cannot be pulled: {error.explanation}\n  build it: make images"
-                )
-                return bool(self.end(step, given, 125, said, time.perf_counter() - start).succeeded)
-        container = engine.containers.run(
-            image, command, detach=True, user=f"{os.getuid() or USER}:{os.getgid() or USER}", volumes=volumes,
-            environment={"HOME": SCRATCH, **env}, network_mode="host", security_opt=["no-new-privileges"],
-        )  # fmt: skip
+            _pull(engine, image)
+            container = engine.containers.run(
+                image, command, detach=True, user=f"{os.getuid() or USER}:{os.getgid() or USER}", volumes=volumes,
+                environment={"HOME": SCRATCH, **env}, network_mode="host", security_opt=["no-new-privileges"],
+            )  # fmt: skip
+        except SluiceError as error:
+            return bool(self.end(step, given, NOT_STARTED, str(error), time.perf_counter() - start).succeeded)
+        except docker.errors.APIError as error:
+            said = f"the container cannot be started: {error.explanation}\n  check the engine, and that its folders are there"
+            return bool(self.end(step, given, NOT_STARTED, said, time.perf_counter() - start).succeeded)
         try:
             said = self.listen(step, _lines(container.logs(stream=True, follow=True)), log)
             status = int(container.wait()["StatusCode"])
         finally:
             container.remove(force=True)
         return bool(self.end(step, given, status, said, time.perf_counter() - start).succeeded)
+
+
+def _pull(engine: Any, image: str) -> None:
+    """See that the engine has an image.
+
+    Raises:
+        SluiceError: it has not, and cannot get it.
+    """
+    import docker
+
+    try:
+        engine.images.get(image)
+    except docker.errors.ImageNotFound:
+        try:
+            engine.images.pull(image)
+        except docker.errors.APIError as error:
+            raise SluiceError(f"the image {image} is not here and cannot be pulled: {error.explanation}",
+                              remedy="build it: make images") from None  # fmt: skip
 
 
 def prepared(spec: Path, use_case: UseCase, folder: Path) -> tuple[Path, dict[str, str]]:

@@ -158,6 +158,7 @@ class StandIn:
 
     status: int
     missing: bool = False
+    starts: bool = True
     events: list[str] = field(default_factory=list)
     ran: dict[str, Any] = field(default_factory=dict)
 
@@ -179,6 +180,10 @@ class StandIn:
         raise docker.errors.APIError("x", explanation="pull access denied")
 
     def run(self, image: str, command: list[str], **options: Any) -> StandIn:
+        import docker
+
+        if not self.starts:
+            raise docker.errors.APIError("x", explanation="statfs /nowhere: no such file or directory")
         self.ran = options
         return self
 
@@ -224,6 +229,12 @@ def test_an_image_that_is_not_there_is_told(tmp_path: Path) -> None:
         run.steps[0].error
         == "the image registry/none:1 is not here and cannot be pulled: pull access denied\n  build it: make images"
     )
+
+
+def test_a_container_that_does_not_start_is_told(tmp_path: Path) -> None:
+    run = ContainerRun(tmp_path, Silent())
+    assert not run.contain(StandIn(0, starts=False), "image", COMMAND, {}, {}, io.StringIO())
+    assert run.steps[0].error.startswith("the container cannot be started: statfs /nowhere")
 
 
 def test_no_engine_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
