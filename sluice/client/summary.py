@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sluice.gates.verdict import Outcome, Severity, Status, Verdict
+from sluice.promotion.ledger import Ledger
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -67,7 +68,7 @@ def summarise(console: Console, run: Run, destination: str, ledger: str) -> None
         if "verdict" in step.outputs and step.name != "refuse":
             with contextlib.suppress(OSError):
                 gate(console, Verdict.load(step.outputs["verdict"]))
-    _decision(console, run)
+    _decision(console, run, ledger)
     places = Table.grid(padding=(0, 2))
     for name, place in _places(run, destination, ledger):
         places.add_row(Text(name, style="dim"), Text(str(place), overflow="fold"))
@@ -98,7 +99,7 @@ def gate(console: Console, verdict: Verdict) -> None:
             console.print(Padding(Text.assemble((f"{word}: ", style), reason.sentence), (0, 0, 0, 2)))
 
 
-def _decision(console: Console, run: Run) -> None:
+def _decision(console: Console, run: Run, ledger: str) -> None:
     last = run.steps[-1] if run.steps else None
     if last is None:
         return
@@ -106,15 +107,19 @@ def _decision(console: Console, run: Run) -> None:
     if last.name == "push" and last.values.get("decision") == "promoted":
         console.print(Text(f"Promoted: version {last.values['number']:.0f} is the champion.", style="bold green"))
     elif last.name == "push" and last.values.get("decision") == "withdrawn":
-        console.print(Text(f"Withdrawn: a destination failed, and the version before is served. Entry {last.values['number']:.0f} "
-                           "of the ledger says why.", style="bold red"))  # fmt: skip
+        _why(
+            console, ledger, last.values["number"], "Withdrawn: a destination failed, and the version before is served."
+        )
     elif last.name in ("push", "refuse"):
         number = last.values.get("number", last.values.get("Output", 0))
-        console.print(
-            Text(
-                f"Refused: nothing was published. Entry {number:.0f} of the ledger holds the reasons.", style="bold red"
-            )
-        )
+        _why(console, ledger if last.name == "push" else "", number, "Refused: nothing was published.")
+
+
+def _why(console: Console, ledger: str, number: float, said: str) -> None:
+    """Tell a decision, and the pusher's reasons, which no gate has told above."""
+    console.print(Text(f"{said} Entry {number:.0f} of the ledger holds the reasons.", style="bold red"))
+    for reason in Ledger.at(ledger).entry(int(number)).reasons if ledger else ():
+        console.print(Padding(Text(reason), (0, 0, 0, 2)))
 
 
 def _places(run: Run, destination: str, ledger: str) -> list[tuple[str, str]]:

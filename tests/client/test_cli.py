@@ -9,6 +9,11 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from rich.console import Console
+
+from sluice.client.local import Run, Step
+from sluice.client.summary import Progress, summarise
+from sluice.promotion.ledger import Kind, Ledger
 
 ROOT = Path(__file__).parents[2]
 SLUICE = [str(Path(sys.executable).with_name("sluice"))]
@@ -111,3 +116,16 @@ def test_no_configuration_says_what_to_do(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "no such file" in done.stderr
     assert "--config" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"), [("refused", "Refused: nothing was published"), ("withdrawn", "Withdrawn: a destination failed")]
+)
+def test_the_pusher_s_reasons_are_shown(tmp_path: Path, kind: str, said: str) -> None:
+    ledger = str(tmp_path / "ledger")
+    Ledger.at(ledger).append(Kind(kind), reasons=("the endpoint has no quota",))
+    this = Run(tmp_path, Progress(console := Console(record=True, width=200)))
+    this.steps.append(Step("push", values={"decision": kind, "number": 1.0}))
+    summarise(console, this, str(tmp_path / "published"), ledger)
+    assert said in (text := console.export_text())
+    assert "Entry 1 of the ledger holds the reasons.\n  the endpoint has no quota" in text
