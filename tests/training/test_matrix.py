@@ -23,6 +23,7 @@ from sluice.features.raw import arrays
 from sluice.features.spec import Features
 from sluice.gates.model.policy import ModelPolicy
 from sluice.models.manifest import ModelManifest, RawType
+from sluice.training.golden import UNSEEN
 from sluice.training.spec import Label, Trainer
 from tests import made
 
@@ -73,6 +74,22 @@ def flown(months: range, rows: int | None = None) -> tuple[pa.Table, Features]:
     return table.select([*features.names(), "late"]), features
 
 
+def of_every_kind(rows: int) -> tuple[pa.Table, Features]:
+    """Flights in January, and every kind of feature."""
+    table = pq.read_table(ROOT / "examples" / "flights" / "data" / "span-01.parquet")
+    table = table.take(pa.array(np.random.default_rng(0).permutation(table.num_rows)[:rows]))
+    table = table.append_column("weekend", pc.greater_equal(table["day_of_week"], 6))
+    features = Features.model_validate({
+        "numeric": ["temperature", "humidity", "wind_speed", {"name": "distance", "log": True, "scaling": "min_max"},
+                    {"name": "departure_hour", "buckets": 6}, {"name": "plane_year", "clip": [1980, 2013], "impute": "median"}],
+        "categorical": ["carrier", "origin", {"name": "dest", "top_k": 40, "oov_buckets": 3}, {"name": "flight", "hash_buckets": 64}],
+        "boolean": ["weekend"], "datetime": ["scheduled_departure"],
+        "text": [{"name": "tailnum", "level": "char", "ngrams": 2, "hash_buckets": 16}],
+        "crosses": [["carrier", "departure_hour"]],
+    })  # fmt: skip
+    return table.select([*features.names(), "late"]), features
+
+
 def penguins() -> pa.Table:
     file = distribution("palmerpenguins").locate_file("palmerpenguins/data/penguins.csv")
     table = pyarrow.csv.read_csv(
@@ -112,9 +129,8 @@ def models(folder: Path, table: pa.Table, features: Features, label: str) -> dic
 def matrix(tmp_path_factory: pytest.TempPathFactory, flights: Path) -> dict[tuple[str, str], Path]:
     folder = tmp_path_factory.mktemp("matrix")
     island = Features(numeric=["bill_length_mm", "bill_depth_mm", "flipper_length_mm"], categorical=["island", "sex"])
-    rows, features = flown(range(1, 2), 3000)
     sets = {
-        "flights": (rows, features, "late"),
+        "flights": (*of_every_kind(3000), "late"),
         "penguins": (penguins(), island, "species"),
         "body mass": (penguins(), Features(numeric=island.numeric, categorical=["island", "species"]), "body_mass_g"),
     }
@@ -132,7 +148,11 @@ def test_the_exports_alone_predict_what_training_predicted(matrix: dict[tuple[st
     asked = {}
     for folder in matrix.values():
         features = ModelManifest.load(folder / "model").features
-        raw = arrays(pq.read_table(folder / "golden" / "golden.parquet"), features)
+        rows = pq.read_table(folder / "golden" / "golden.parquet")
+        raw = arrays(rows, features)
+        nothing, unseen = ({name: rows[name][index].as_py() for name in features} for index in (-2, -1))
+        assert {*nothing.values()} == {None}
+        assert UNSEEN in unseen.values()
         asked[str(folder / "model")] = {
             name: [value.decode() for value in column] if features[name] is RawType.STRING else column.tolist()
             for name, column in raw.items()
