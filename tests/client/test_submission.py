@@ -204,6 +204,14 @@ def test_an_answer_that_is_lost(service: tuple[str, Any], sluice: Callable[..., 
     assert len(started(api)) == 1
 
 
+def test_an_answer_about_a_schedule_that_is_lost(service: tuple[str, Any], sluice: Callable[..., Result]) -> None:
+    name, api = service
+    api.fail("POST .*(schedules|recurringruns)$", 503, "upstream", times=1, lost=True)
+    assert sluice("schedule", name, "0 3 * * 1").code == 7
+    assert sluice("schedule", name, "0 3 * * 1").out.startswith("already scheduled: ")
+    assert len(api.schedules if name == "vertex" else api.recurring) == 1
+
+
 def test_an_image_that_is_not_there(service: tuple[str, Any], sluice: Callable[..., Result]) -> None:
     name, api = service
     api.absent.add(f"europe-docker.pkg.dev/acme/sluice/tensorflow@{DIGESTS['tensorflow']}")
