@@ -8,6 +8,7 @@ cut off after it, the next run publishes.
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sluice import digest
@@ -68,37 +69,62 @@ def push(
         **run, "facts": {**run.get("facts", {}), **_images(judged)}, "destination": destination,
         "verdicts": {gate: verdict.digest for gate, verdict in judged.items()}, "policies": law.digests(policies),
     }  # fmt: skip
-    evidence = {f"verdict-{gate}": book.keep(verdicts[gate]) for gate in judged}
-
-    def refused(why: list[str], of: str) -> Entry:
-        return book.append(Kind.REFUSED, **record, model=of, evidence=evidence, reasons=tuple(why))
-
+    kept = {f"verdict-{gate}": book.keep(verdicts[gate]) for gate in judged}
+    case = _Case(book, champion, judged, record, kept)
     if reasons:
         found = digest.of_tree(model)
-        return refused([*reasons, *_other_model(judged, found, champion)], found)
-    try:
-        with staged(book, model, destination, champion) as here:
-            if swapped := _other_model(judged, here.digest, champion):
-                here.discard()
-                return refused(swapped, here.digest)
-            evidence |= {
-                "statistics": book.keep(statistics),
-                "schema": book.keep(schema),
-                "policies": law.keep(book, policies),
-            }
-            entry = book.append(
-                Kind.PROMOTED, after=champion, staged=here.name, model=here.digest, **record, evidence=evidence,
-                reasons=tuple(_praise(judged)),
-            )  # fmt: skip
-    except (OutrunError, FileNotFoundError) as error:
-        outrun = OutrunError(book.champion())
-        if not isinstance(error, OutrunError) and book.champion() == champion:
-            raise  # what was staged is gone, and no faster run has swept it
-        return refused([f"{outrun.what}; {outrun.remedy}"], judged["model"].subjects["model"])
-    entry = publish(book, entry, previous=champion)
+        return case.refused([*reasons, *_other_model(judged, found, champion)], found)
+    entry = case.committed(model, statistics, schema, policies)
+    if entry.kind is Kind.PROMOTED:
+        entry = publish(book, entry, previous=champion)
     if entry.kind is Kind.PROMOTED:
         retain(book, entry, policies["push"]["keep"])
     return entry
+
+
+@dataclass(frozen=True)
+class _Case:
+    """What is decided on.
+
+    Attributes:
+        book: the ledger.
+        champion: the champion that the push rests on.
+        judged: gate to its verdict.
+        record: what every entry about it holds.
+        kept: names of the evidence kept so far to their digests.
+    """
+
+    book: Ledger
+    champion: Entry | None
+    judged: dict[str, Verdict]
+    record: dict[str, Any]
+    kept: dict[str, str]
+
+    def refused(self, why: list[str], model: str) -> Entry:
+        """Put on record that a model of this digest is refused."""
+        return self.book.append(Kind.REFUSED, **self.record, model=model, evidence=self.kept, reasons=tuple(why))
+
+    def committed(self, model: Path, statistics: Path, schema: Path, policies: dict[str, dict[str, Any]]) -> Entry:
+        """Stage the model and promote it; what was staged has to be what was judged, and the champion the same still."""
+        book, champion = self.book, self.champion
+        try:
+            with staged(book, model, self.record["destination"], champion) as here:
+                if swapped := _other_model(self.judged, here.digest, champion):
+                    here.discard()
+                    return self.refused(swapped, here.digest)
+                evidence = {
+                    **self.kept, "statistics": book.keep(statistics), "schema": book.keep(schema),
+                    "policies": law.keep(book, policies),
+                }  # fmt: skip
+                return book.append(
+                    Kind.PROMOTED, after=champion, staged=here.name, model=here.digest, **self.record, evidence=evidence,
+                    reasons=tuple(_praise(self.judged)),
+                )  # fmt: skip
+        except (OutrunError, FileNotFoundError) as error:
+            outrun = OutrunError(book.champion())
+            if not isinstance(error, OutrunError) and book.champion() == champion:
+                raise  # what was staged is gone, and no faster run has swept it
+            return self.refused([f"{outrun.what}; {outrun.remedy}"], self.judged["model"].subjects["model"])
 
 
 def _images(judged: dict[str, Verdict]) -> dict[str, str]:
