@@ -41,6 +41,39 @@ def test_hadolint_finds_nothing() -> None:
     assert (done.returncode, done.stdout) == (0, "")
 
 
+BASES = "docker.io/library/python:3.13-slim-trixie", "localhost/python:3.13-slim"
+STUB = """#!/bin/sh
+case "$1 $2" in
+    "info "*) exit {answers} ;;
+    "image inspect") exit {local} ;;
+esac
+"""
+
+
+@pytest.mark.parametrize(
+    ("given", "answers", "local", "said"),
+    [
+        ({}, 0, 1, f"CONTAINER_ENGINE=docker BASE_IMAGE={BASES[0]}"),
+        ({}, 0, 0, f"CONTAINER_ENGINE=docker BASE_IMAGE={BASES[1]}"),
+        ({"BASE_IMAGE": "mine@sha256:1"}, 0, 0, "CONTAINER_ENGINE=docker BASE_IMAGE=mine@sha256:1"),
+        ({"CONTAINER_ENGINE": "docker"}, 1, 1, f"CONTAINER_ENGINE=docker BASE_IMAGE={BASES[0]}"),
+        ({}, 1, 1, "no container engine answers: install podman, or start Docker"),
+        ({"CONTAINER_ENGINE": "nerdctl"}, 0, 0, "no nerdctl here: install it"),
+    ],
+)
+def test_the_engine_and_the_base_are_found(
+    given: dict[str, str], answers: int, local: int, said: str, tmp_path: Path
+) -> None:
+    for tool in ("bash", "env", "dirname", "basename", "sh"):
+        (tmp_path / tool).symlink_to(str(shutil.which(tool)))
+    (tmp_path / "docker").write_text(STUB.format(answers=answers, local=local))
+    (tmp_path / "docker").chmod(0o755)
+    environment = {"PATH": str(tmp_path), "CONTAINERS_TOOL": "/nowhere", **given}
+    done = subprocess.run([ROOT / "build" / "engine"], env=environment, capture_output=True, text=True, check=False)
+    assert said in done.stdout + done.stderr
+    assert (done.returncode == 0) is said.startswith("CONTAINER_ENGINE")
+
+
 def test_the_makefile_builds_them_all() -> None:
     match = re.search(r"^IMAGES \?= (.*)$", (ROOT / "Makefile").read_text(), re.M)
     assert match
