@@ -6,6 +6,7 @@ Usage: python -m tests.bench.ingest [GIGABYTES...]    (default: 0.1 1 2)
 from __future__ import annotations
 
 import resource
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -15,6 +16,7 @@ from pathlib import Path
 import duckdb
 
 BYTES_A_ROW = 89
+ROUNDS = 3
 COPY = "import duckdb; duckdb.sql(\"COPY (FROM read_csv('rows.csv')) TO 'plain.parquet'\")"
 INGEST = (
     "from pathlib import Path; from sluice.examples import ingest, source, split; "
@@ -43,11 +45,14 @@ def main() -> None:
                 f"hash(i)::VARCHAR AS tail FROM range({int(size * 1e9 / BYTES_A_ROW)}) t(i)) TO '{folder / 'rows.csv'}' (HEADER)"
             )
             megabytes = (folder / "rows.csv").stat().st_size / 1e6
-            plain, plain_cpu, _ = measure(COPY, folder)
-            ours, ours_cpu, peak = measure(INGEST, folder)
+            rounds = [(*measure(COPY, folder), *measure(INGEST, folder)) for _ in range(ROUNDS)]
+            plain, plain_cpu, _, ours, ours_cpu, peak = (
+                statistics.median(figure) for figure in zip(*rounds, strict=True)
+            )
+            speed, by_cpu = (statistics.median(r[i] / r[i + 3] for r in rounds) for i in (0, 1))
             print(
                 f"{megabytes:>6,.0f} MB: ingest {ours:.1f} s ({ours_cpu:.1f} CPU s), plain COPY {plain:.1f} s ({plain_cpu:.1f}); "
-                f"speed {plain / ours:.2f} of COPY's ({plain_cpu / ours_cpu:.2f} by CPU); peak {peak:,} MiB", flush=True,
+                f"speed {speed:.2f} of COPY's ({by_cpu:.2f} by CPU); peak {peak:,.0f} MiB", flush=True,
             )  # fmt: skip
 
 
