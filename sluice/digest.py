@@ -7,6 +7,8 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+from sluice.errors import SluiceError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -39,8 +41,11 @@ def of_tree(root: Path) -> str:
     """Digest of a folder: of its files' relative POSIX paths and contents, whatever their order on disk.
 
     Files are hashed in parallel (hashlib releases the interpreter lock). Empty folders do not count, nor does the
-    signature (`SIGNATURE_FILE`), which says who vouches for the rest. Symbolic links are refused by raising
-    ValueError, as what they point to can change after the judgement.
+    signature (`SIGNATURE_FILE`), which says who vouches for the rest. Symbolic links are refused, as what they
+    point to can change after the judgement.
+
+    Raises:
+        SluiceError: there is a symbolic link.
     """
     return _of_parts(root, _files(root), of_file)
 
@@ -59,7 +64,8 @@ def _files(root: Path, *, signature: bool = False) -> list[Path]:
     files = []
     for path in sorted(root.rglob("*")):
         if path.is_symlink():
-            raise ValueError(f"{path} is a symbolic link: an artifact holds plain files only")
+            raise SluiceError("a symbolic link: an artifact holds plain files only", where=str(path),
+                              remedy="write the file itself there")  # fmt: skip
         if path.is_file() and (signature or path != root / SIGNATURE_FILE):
             files.append(path)
     return files

@@ -13,8 +13,9 @@ import pyarrow as pa
 
 from sluice.features.spec import Features
 from sluice.gates.service.evidence import ServiceEvidence
-from sluice.gates.service.policy import ServicePolicy
+from sluice.gates.service.policy import Server, ServicePolicy
 from sluice.serving import probe as module
+from sluice.serving.servers import kserve
 from sluice.serving.servers.base import Running
 from sluice.training.spec import Label, Trainer
 from tests import made
@@ -30,21 +31,30 @@ def main() -> None:
         made.trained(
             folder, examples, Features(numeric=["x"], categorical=["c"]), Label(column="label"), Trainer(steps=20)
         )
-        seen = {}
-        asked = module._asked
+        for server in Server:
+            if server is Server.PROCESS or (server is Server.KSERVE and kserve.interpreter_path().exists()):
+                measure(folder, server)
 
-        def timed(server: Running, *rest: Any) -> ServiceEvidence:
-            start = time.perf_counter()
-            evidence = asked(server, *rest)
-            seen["asking"], seen["load"] = time.perf_counter() - start, server.load_seconds
-            return evidence
 
-        module._asked = timed
+def measure(folder: Path, server: Server) -> None:
+    """Probe with a server, and print where the time went."""
+    seen, asked = {}, module._asked
+
+    def timed(running: Running, *rest: Any) -> ServiceEvidence:
         start = time.perf_counter()
-        verdict = module.probe(model=folder / "model", golden=folder / "golden", policy=ServicePolicy())
+        evidence = asked(running, *rest)
+        seen["asking"], seen["load"] = time.perf_counter() - start, running.load_seconds
+        return evidence
+
+    module._asked = timed
+    try:
+        start = time.perf_counter()
+        verdict = module.probe(model=folder / "model", golden=folder / "golden", policy=ServicePolicy(server=server))
         whole = time.perf_counter() - start
-        print(f"{verdict.status}: {whole:.2f} s, of which loading {seen['load']:.2f}, asking {seen['asking']:.2f}, "
-              f"all else {whole - seen['load'] - seen['asking']:.2f}")  # fmt: skip
+    finally:
+        module._asked = asked
+    print(f"{server}: {verdict.status}: {whole:.2f} s, of which loading {seen['load']:.2f}, asking {seen['asking']:.2f}, "
+          f"all else {whole - seen['load'] - seen['asking']:.2f}")  # fmt: skip
 
 
 if __name__ == "__main__":

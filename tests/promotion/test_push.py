@@ -74,6 +74,14 @@ def steal_verdict(candidate: Candidate) -> None:
     (other.folder / "verdict-model" / "verdict.json").replace(candidate.folder / "verdict-model" / "verdict.json")
 
 
+def test_a_symbolic_link_is_no_part_of_a_model(candidate: Candidate, ledger: str, published: Path) -> None:
+    (candidate.model / "saved_model.pb").rename(candidate.folder / "elsewhere")
+    (candidate.model / "saved_model.pb").symlink_to(candidate.folder / "elsewhere")
+    with pytest.raises(SluiceError, match=r"saved_model.pb: a symbolic link"):
+        candidate.push(ledger, str(published))
+    assert served(published) == {}
+
+
 def weaken_policy(candidate: Candidate) -> None:
     candidate.policies["model"] = {"rules": [{"metric": "auc", "at_least": 0.55}]}
 
