@@ -19,6 +19,7 @@ from sluice import storage
 from sluice.client.compile import IMAGE_VARIABLE, Images
 from sluice.client.local import Run
 from sluice.errors import SluiceError
+from sluice.examples import spans
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -147,7 +148,7 @@ def prepared(spec: Path, use_case: UseCase, folder: Path) -> tuple[Path, dict[st
     completed.write_text(yaml.safe_dump_all(documents))
     mounts = {}
     if storage.is_local(use_case.source.uri):
-        mounts[str(storage.local_path(use_case.source.uri).parent)] = "ro"
+        mounts[str(storage.local_path(spans.fixed_folder(use_case.source.uri)[0]))] = "ro"
     for uri in (use_case.ledger, *use_case.destination.split()):
         if storage.is_local(uri):
             mounts[str(storage.local_path(uri))] = "rw"

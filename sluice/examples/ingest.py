@@ -14,7 +14,8 @@ from sluice.errors import SluiceError
 from sluice.examples import divide, hashing, pii, quarantine, rows, spans
 from sluice.examples.formats import open_source
 from sluice.examples.formats.remote import facts
-from sluice.examples.kinds import inferred, kinds
+from sluice.examples.kinds import Columns
+from sluice.examples.kinds import columns as columns_of
 from sluice.examples.manifest import Manifest
 from sluice.examples.quarantine import Aside
 from sluice.examples.split import EVAL, TRAIN
@@ -62,10 +63,10 @@ def ingest(source: Source, split: Split, span: str, out: Path, label: str | None
     with duckdb.connect(config={"memory_limit": MEMORY, "temp_directory": str(partial / "spill")}) as database:
         database.execute(f"SET streaming_buffer_size = '{BUFFER}'")
         reading = open_source(database, source, uris, span)
-        columns = kinds(source, reading, schema)
-        _require(columns, split, label, source.uri)
+        columns = columns_of(source, reading, schema)
+        _require(columns.kinds, split, label, source.uri)
         progress(f"reading {', '.join(uris)}")
-        manifest = _read(database, reading, columns, source, split, span, schema, partial)
+        manifest = _read(database, reading, columns, source, split, span, partial)
     shutil.rmtree(partial / "spill", ignore_errors=True)
     manifest.save(partial)
     shutil.rmtree(out, ignore_errors=True)
@@ -76,25 +77,24 @@ def ingest(source: Source, split: Split, span: str, out: Path, label: str | None
 def _read(
     database: duckdb.DuckDBPyConnection,
     reading: Reading,
-    columns: dict[str, str],
+    columns: Columns,
     source: Source,
     split: Split,
     span: str,
-    schema: str,
     out: Path,
 ) -> Manifest:
     """Read everything, and write everything but the manifest."""
     held = facts(spans.uris(source, span))
-    stored = {column: kind for column, kind in columns.items() if column != split.column}
+    stored = {column: kind for column, kind in columns.kinds.items() if column != split.column}
     aside, content, splits, scan = Aside(out), Content(out), Splits(out, stored), pii.Scan(source.pii, stored)
-    batches: Any = (aside.take(batch) for batch in rows.stream(database, reading, columns, split, source.uri))
+    batches: Any = (aside.take(batch) for batch in rows.stream(database, reading, columns.kinds, split, source.uri))
     latest = None
     if split.time and split.time.last:
         batches, latest = divide.held(batches, split.time.column, out / "spool.parquet")
     placed = 0
     for batch in batches:
         hashes = hashing.hashed(batch, stored)
-        content.add(hashing.hashed(batch, columns) if split.column else hashes)
+        content.add(hashing.hashed(batch, columns.kinds) if split.column else hashes)
         scan.see(batch, hashes)
         for name, inside in divide.parts(batch, hashes, split, latest):
             part, own = batch.filter(inside), hashes.filter(inside)
@@ -111,7 +111,7 @@ def _read(
     read = spans.read(source, span)
     return Manifest(
         sources=_counted(held, reading, aside, database), columns=stored, splits=written,
-        inferred=[column for column in inferred(source, reading, schema) if column in stored],
+        inferred=[column for column in columns.inferred if column in stored],
         split={**split.model_dump(mode="json", exclude_none=True), "hash": hashing.NAME, "hash_version": hashing.VERSION},
         spans=[part.label for part in read], version=reading.version or spans.versions(read),
         rows_in=content.rows + quarantined, quarantined=quarantined, left_out=content.rows - placed,
@@ -135,7 +135,10 @@ def _counted(
 
 
 def _require(columns: dict[str, str], split: Split, label: str | None, uri: str) -> None:
-    for what, wanted in (("label", [label] if label else []), ("split key" if split.by_hash else "split's column", split.needs())):
+    for what, wanted in (
+        ("label", [label] if label else []),
+        ("split key" if split.by_hash else "split's column", split.needs()),
+    ):
         if absent := [column for column in wanted if column not in columns]:
             raise SluiceError(f"the {what} {absent[0]!r} is not a column of the source", where=uri,
                               remedy=f"columns: {', '.join(columns)}")  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sluice.errors import SluiceError
@@ -23,8 +24,21 @@ TEXTUAL = {"bool", "timestamp[us]"}
 """Kinds that TensorFlow Metadata has no type for: a schema knows such columns as bytes."""
 
 
-def kinds(source: Source, reading: Reading, schema: str = "") -> dict[str, str]:
-    """Column name to the Arrow type it is stored as: as `source.types` tells, as the schema tells, or as found.
+@dataclass(frozen=True)
+class Columns:
+    """A table's columns.
+
+    Attributes:
+        kinds: column name to the Arrow type it is stored as.
+        inferred: those whose type is a proposal, found in the text of the first rows.
+    """
+
+    kinds: dict[str, str]
+    inferred: list[str]
+
+
+def columns(source: Source, reading: Reading, schema: str = "") -> Columns:
+    """What each column is stored as: as `source.types` tells, as the schema tells, or as found.
 
     Args:
         source: the source.
@@ -39,27 +53,20 @@ def kinds(source: Source, reading: Reading, schema: str = "") -> dict[str, str]:
                           remedy=f"columns: {', '.join(reading.types)}")  # fmt: skip
     found = {**reading.types, **reading.proposed}
     told = of_schema(schema) if schema else {}
-    made = {}
+    kinds, inferred = {}, []
     for column, given in found.items():
         kind = arrow(given)
         if column in source.types:
             kind = source.types[column]
         elif column in reading.proposed:
-            kind = _by_schema(told.get(column, ""), kind) or kind
+            by_schema = _by_schema(told.get(column, ""), kind)
+            kind = by_schema or kind
+            inferred += [] if by_schema else [column]
         if not kind:
             raise SluiceError(f"column {column!r} has a type that examples cannot hold ({given})", where=source.uri,
                               remedy="give numbers, text, booleans or times, or leave the column out")  # fmt: skip
-        made[column] = kind
-    return made
-
-
-def inferred(source: Source, reading: Reading, schema: str = "") -> list[str]:
-    """The columns whose type is a proposal, found in the text of the first rows."""
-    told = of_schema(schema) if schema else {}
-    return [
-        column for column, given in reading.proposed.items()
-        if column not in source.types and not _by_schema(told.get(column, ""), arrow(given))
-    ]  # fmt: skip
+        kinds[column] = kind
+    return Columns(kinds, inferred)
 
 
 def _by_schema(told: str, kind: str) -> str:

@@ -89,7 +89,7 @@ def available(source: Source) -> dict[int, dict[int | None, str]]:
 
         return {number: {None: source.uri} for number in available_spans(source)}
     calendar = Calendar.of(source.uri)
-    folder, pattern = _folder_and_pattern(source.uri)
+    folder, pattern = fixed_folder(source.uri)
     matcher, order = _matcher(pattern)
     found: dict[int, dict[int | None, str]] = {}
     for key in _keys(folder):
@@ -207,8 +207,8 @@ def _matcher(pattern: str) -> tuple[re.Pattern[str], list[str]]:
     return re.compile(f"^{made}$"), order
 
 
-def _folder_and_pattern(uri: str) -> tuple[str, str]:
-    """Split a URI at the last folder that holds no place-holder and no glob."""
+def fixed_folder(uri: str) -> tuple[str, str]:
+    """A URI in two: its last folder without placeholder and glob before and in it, and the rest."""
     fixed = re.split(r"[{*?\[]", uri, maxsplit=1)[0]
     cut = fixed.rfind("/") + 1
     return uri[:cut] or ".", uri[cut:]
