@@ -41,17 +41,15 @@ def image(engine: Any, name: str) -> str:
     """The full name of an image of ours that the engine has."""
     import docker
 
-    full = f"{REGISTRY}/{name}:0.1.0"
+    full, required = f"{REGISTRY}/{name}:0.1.0", name in os.environ.get(REQUIRED, "").split()
     try:
         engine.images.get(full)
     except docker.errors.ImageNotFound:
-        lacking(f"{full} is not built (make images)", required=name in os.environ.get(REQUIRED, "").split())
+        lacking(f"{full} is not built (make images)", required=required)
     made = engine.containers.run(full, ["python3", "-c", LIBRARY], remove=True, network_mode="host").decode().strip()
     here = hashlib.sha256(b"".join(path.read_bytes() for path in sorted((ROOT / "sluice").rglob("*.py")))).hexdigest()
     if made != here:
-        lacking(
-            f"{full} holds another library than this checkout (make images)", required=bool(os.environ.get(REQUIRED))
-        )
+        lacking(f"{full} holds another library than this checkout (make images)", required=required)
     return full
 
 
