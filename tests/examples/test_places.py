@@ -95,6 +95,13 @@ def test_globs(store: str, tmp_path: Path) -> None:
         remote.facts([f"{store}/2024/c-*.csv"])
 
 
+def test_a_bucket_that_is_not_there(s3: str, tmp_path: Path) -> None:
+    del s3
+    for uri in ("s3://no-such-bucket/d.csv", "s3://no-such-bucket/*.csv", "s3://no-such-bucket/table"):
+        with pytest.raises(SluiceError, match=r"no such file|cannot tell the format"):
+            read(uri, tmp_path)
+
+
 def test_spans(store: str, tmp_path: Path) -> None:
     for span in (1, 2, 3):
         Store.at(store).put(f"s-{span}.csv", b"id\n" + b"".join(b"%d\n" % (100 * span + i) for i in range(10)))

@@ -145,7 +145,7 @@ def explained(error: Exception, uri: str) -> SluiceError:
 
     if isinstance(error, SluiceError):
         return error
-    if isinstance(error, FileNotFoundError):
+    if isinstance(error, FileNotFoundError) or "404 Not Found" in first_line(error):  # the latter of a list
         what, remedy = "no such file", "check source.uri: the bucket, the folder, the name"
     elif isinstance(error, exceptions.PermissionDeniedError | exceptions.UnauthenticatedError):
         what = f"the store does not let us in: {storage.plain(first_line(error))}"
