@@ -216,6 +216,7 @@ def postgresql_server() -> Iterator[int]:
 @pytest.fixture
 def postgresql(postgresql_server: int, monkeypatch: pytest.MonkeyPatch) -> str:
     """An empty PostgreSQL database: ``postgresql://...``."""
+    _client("adbc_driver_postgresql", required=True)
     from adbc_driver_postgresql import dbapi
 
     monkeypatch.setenv("PGUSER", "sluice")
@@ -227,6 +228,13 @@ def postgresql(postgresql_server: int, monkeypatch: pytest.MonkeyPatch) -> str:
     ):
         cursor.execute(f"CREATE DATABASE {name}")
     return f"postgresql://127.0.0.1:{postgresql_server}/{name}"
+
+
+def _client(module: str, *, required: bool = False) -> None:
+    try:
+        importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        absent(module, str(error), required=required)
 
 
 def _stand_in(name: str) -> Path:
@@ -248,6 +256,7 @@ def fakesnow_server() -> Iterator[int]:
 @pytest.fixture
 def snowflake(fakesnow_server: int, monkeypatch: pytest.MonkeyPatch) -> str:
     """An empty schema in a stand-in for Snowflake: ``snowflake://...``."""
+    _client("snowflake.connector")
     from snowflake import connector
 
     who = {
@@ -279,6 +288,7 @@ def bqemulator_server() -> Iterator[str]:
 @pytest.fixture
 def bigquery(bqemulator_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """A project with an empty dataset ``d`` in a stand-in for BigQuery: ``bigquery://...``."""
+    _client("google.cloud.bigquery_storage")
     from google.auth.credentials import AnonymousCredentials
     from google.cloud.bigquery import Client
 

@@ -10,6 +10,7 @@ from pydantic import AwareDatetime, Field, field_validator, model_validator
 
 from sluice.config.base import Strict
 from sluice.examples.calendar import DATES
+from sluice.examples.secrets import refuse
 
 Kind = Literal["int64", "double", "bool", "string", "timestamp[us]"]
 
@@ -132,6 +133,12 @@ class Source(Strict):
         if self.version is not None and self.timestamp:
             raise ValueError("a table has a version or a timestamp, not both")
         return self
+
+    @field_validator("uri")
+    @classmethod
+    def _no_secret(cls, uri: str) -> str:
+        refuse(uri)
+        return uri
 
     @field_validator("uri")
     @classmethod

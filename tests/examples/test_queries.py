@@ -14,9 +14,11 @@ from typing import Any
 
 import duckdb
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sluice.config.load import load
 from sluice.errors import SluiceError
 from sluice.examples import spans
 from sluice.examples.dataset import Examples
@@ -25,6 +27,7 @@ from sluice.examples.ingest import ingest
 from sluice.examples.manifest import Manifest
 from sluice.examples.source import Source
 from sluice.examples.split import Split
+from sluice.stages.runtime import parse
 
 ALL = Split(ratios={"train": 1.0})
 MONTHS = {"first": "2024-01-01", "step": "month", "last": 3}
@@ -209,9 +212,14 @@ def test_only_what_reads_is_run(made: tuple[str, str], tmp_path: Path) -> None:
     "redshift://127.0.0.1/d?sslmode=require&PASSWORD=sesame", "snowflake://a/d?token=sesame",
 ])  # fmt: skip
 def test_a_secret_in_a_uri_is_refused(uri: str, tmp_path: Path) -> None:
-    with pytest.raises(SluiceError, match="may hold no password") as caught:
-        read(Source(uri=uri, query="SELECT 1"), tmp_path / "out")
-    assert "sesame" not in f"{caught.value} {caught.value.__cause__}"
+    """Before anything runs, wherever a use case is read."""
+    (tmp_path / "sluice.yaml").write_text(yaml.safe_dump({"name": "n", "source": {"uri": uri, "query": "SELECT 1"}}))
+    for reading in (
+        lambda: Source(uri=uri, query="SELECT 1"), lambda: parse(Source, {"uri": uri}, "source"), lambda: load(tmp_path),
+    ):  # fmt: skip
+        with pytest.raises(SluiceError, match="may hold no password") as caught:
+            reading()
+        assert "sesame" not in f"{caught.value} {caught.value.__cause__}"
 
 
 def test_a_wrong_password_is_not_told(
@@ -233,6 +241,7 @@ def test_a_password_file_is_taken(postgresql: str, tmp_path: Path, monkeypatch: 
 
 
 def test_nobody_answers(tmp_path: Path) -> None:
+    pytest.importorskip("adbc_driver_postgresql", reason="the extra postgresql is not installed")
     with pytest.raises(SluiceError, match="the database says"):
         read(Source(uri="postgresql://127.0.0.1:1/d", query="SELECT 1 AS id"), tmp_path / "out")
 
