@@ -88,9 +88,10 @@ def _network(made: Any, inputs: dict[str, Any], job: Job) -> Any:
         except Exception as error:
             raise SluiceError(f"the network does not take the inputs: {first_line(error)}", where=where,
                               remedy=f"build it of the tensors that `inputs` holds by name: {', '.join(inputs)}") from error  # fmt: skip
-    if tuple(made.shape) != (None, job.outputs):
-        raise SluiceError(f"the network's output has the shape {tuple(made.shape)}, and the task needs (None, {job.outputs})",
-                          where=where, remedy="give logits, one a class; one for two classes and for a value")  # fmt: skip
+    shape = tuple(getattr(made, "shape", ()))  # none of several outputs
+    if shape != (None, job.outputs):
+        raise SluiceError(f"the network's output has the shape {shape}, and the task needs (None, {job.outputs})", where=where,
+                          remedy="give logits, one a class; one for two classes and for a value")  # fmt: skip
     return keras.Model(dict(inputs), made)
 
 
