@@ -271,6 +271,14 @@ def test_a_bad_credential_fails_at_once(
     assert "environment" in caught.value.remedy
 
 
+def test_a_store_that_nothing_tells_about(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AZURE_STORAGE_ACCOUNT_NAME", "AZURE_STORAGE_USE_EMULATOR"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(SluiceError, match=r"cannot be opened: .*Account") as caught:
+        read("az://nobodys/d.csv", tmp_path)
+    assert "environment" in caught.value.remedy
+
+
 def test_a_killed_read_leaves_nothing_under_its_name(line: Line, s3: str, tmp_path: Path) -> None:
     del line
     content = b"id\n" + b"".join(b"%d\n" % i for i in range(200_000))

@@ -61,7 +61,11 @@ def place(uri: str) -> tuple[Any, str]:
         raise SluiceError("a web address may hold neither a password nor a query", where=storage.plain(uri),
                           remedy="they end up in files and logs; name the file in its store (gs://, s3://, az://), "
                                  "whose credentials come from the environment")  # fmt: skip
-    return _store(f"{scheme}://{where}"), key
+    try:
+        return _store(f"{scheme}://{where}"), key
+    except Exception as error:
+        raise SluiceError(f"the store cannot be opened: {storage.plain(first_line(error))}", where=uri,
+                          remedy="give the environment what the store's own tools take (components/ingest/README.md)") from error  # fmt: skip
 
 
 @cache
@@ -152,7 +156,7 @@ def explained(error: Exception, uri: str) -> SluiceError:
         remedy = "credentials come from the environment: renew them, or let their owner read this place"
     elif re.search(r"credential|metadata\.google|169\.254\.169\.254|token", first_line(error), re.I):
         what = f"no credentials that the store takes: {storage.plain(first_line(error))}"
-        remedy = "give the environment some, as the store's own tools take them (docs: components/ingest/README.md)"
+        remedy = "give the environment some, as the store's own tools take them (components/ingest/README.md)"
     else:
         what = f"the store did not answer as it should: {storage.plain(first_line(error))}"
         remedy = "what passes was tried again; see whether the store is well, then run it again"
