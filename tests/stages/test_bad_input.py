@@ -133,7 +133,7 @@ def test_an_infinite_value_to_predict(tmp_path: Path, said: Said) -> None:
         ({"name": "sklearn", "hyperparameters": {"trees": 1}}, "train: trainer.hyperparameters: HistGradientBoostingClassifier has no"),
         ({"name": "own", "code": "no_such_package"}, "train: no_such_package: there is no module 'no_such_package' here\n  install it"),
         ({"checkpoints": "ftp://host/folder"}, "train: ftp://host/folder: no store for ftp://\n"),
-        ({"checkpoints": "/proc/none"}, "train: trainer.checkpoints: /proc/none: checkpoints cannot be read: "),
+        ({"checkpoints": "/proc/none"}, "train: /proc/none: the folder is not there, and cannot be made: "),
     ],
 )  # fmt: skip
 def test_bad_input_of_train(
