@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import gzip
 import io
+import random
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,7 @@ from pyarrow import orc
 from sluice.errors import SluiceError
 from sluice.examples.dataset import Examples
 from sluice.examples.formats import remote
-from sluice.examples.formats.filesystem import AHEAD, Files
+from sluice.examples.formats.filesystem import BLOCK, Files
 from sluice.examples.ingest import ingest
 from sluice.examples.manifest import Manifest
 from sluice.examples.source import Source
@@ -126,21 +128,48 @@ def test_what_changes_in_between_is_an_error(
     assert not (tmp_path / "out").exists()
 
 
-def test_blocks_are_small(s3: str) -> None:
-    """Read from front to back a file is fetched ahead, by so much; elsewhere no more than is asked for."""
-    content = bytes(range(256)) * (10 * AHEAD // 256 // 4)
+def test_blocks_are_small_and_fetched_once(s3: str) -> None:
+    content = bytes(range(256)) * (5 * BLOCK // 256 // 2)
     Store.at(s3).put("big", content)
     (file,) = remote.facts([f"{s3}/big"])
     files, asked = Files([file]), []
     block = files.block
     files.block = lambda file, start, end: asked.append((start, end)) or block(file, start, end)  # type: ignore[method-assign,func-returns-value]
-    with io.BufferedReader(files.open(f"{s3}/big"), 1 << 16) as handle:
+    with files.open(f"{s3}/big") as handle:
         assert handle.read() == content
-        assert max(end - start for start, end in asked) <= AHEAD + (1 << 16)
-        asked.clear()
         handle.seek(-8, io.SEEK_END)
-        assert handle.read(8) == content[-8:]
-        assert sum(end - start for start, end in asked) <= 1 << 16
+        assert handle.read(9) == content[-8:]
+    assert asked == [(0, BLOCK), (BLOCK, 2 * BLOCK), (2 * BLOCK, len(content))]
+
+
+def test_threads_read_one_file_in_many_places(s3: str) -> None:
+    """What each has sought is what it reads."""
+    content = b"".join(i.to_bytes(4, "big") for i in range(1_000_000))
+    Store.at(s3).put("big", content)
+    handle = Files(remote.facts([f"{s3}/big"])).open(f"{s3}/big")
+
+    def right(seed: int) -> bool:
+        places = random.Random(seed)
+        for _ in range(40):
+            at = places.randrange(len(content))
+            handle.seek(at)
+            if handle.read(70_000) != content[at : at + 70_000]:
+                return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(right, range(8)))
+
+
+@pytest.mark.parametrize("kind", ["csv", "csv.gz", "parquet"])
+@pytest.mark.parametrize("from_web", [False, True])
+def test_large_files_come_whole(kind: str, from_web: bool, s3: str, web: str, tmp_path: Path) -> None:
+    """Larger than a block, read by several threads."""
+    file = tmp_path / "web" / f"d.{kind}"
+    duckdb.sql(f"COPY (SELECT i AS id, md5(i::VARCHAR) AS h, i * 1.5 AS x FROM range(400_000) t(i)) TO '{file}'")
+    Store.at(s3).put(file.name, file.read_bytes())
+    here = read(str(file), tmp_path / "here")
+    assert read(f"{web if from_web else s3}/{file.name}", tmp_path / "there").digest == here.digest
 
 
 # The web.

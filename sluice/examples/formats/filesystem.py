@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import io
 import tempfile
+from concurrent.futures import Future
 from datetime import UTC, datetime
 from pathlib import Path
-from threading import Lock
+from threading import Lock, local
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -27,8 +28,10 @@ if TYPE_CHECKING:
 
     from sluice.examples.manifest import SourceFile
 
-AHEAD = 8 << 20
-"""Bytes that are fetched at once where a file is read from front to back."""
+BLOCK = 8 << 20
+"""Bytes that are fetched at once."""
+HELD = 8
+"""How many blocks an open file holds: threads read it in about as many places."""
 
 
 class Files(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no types
@@ -59,7 +62,7 @@ class Files(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no types
             return io.FileIO(storage.local_path(path))
         try:
             if urlsplit(path).scheme in WEB and not _gives_ranges(file):
-                return io.FileIO(self._fetched(file))
+                self._fetch(file)
         except Exception as error:
             raise self._failed(error, file) from error
         return Pinned(file, self)
@@ -84,6 +87,10 @@ class Files(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no types
     def block(self, file: SourceFile, start: int, end: int) -> memoryview:
         """The bytes from start to end, which have to be there."""
         try:
+            if file.uri in self._whole:
+                with self._whole[file.uri].open("rb") as copy:
+                    copy.seek(start)
+                    return memoryview(copy.read(end - start))
             store, key = place(file.uri)
             found = obstore.get(store, key, options={"range": (start, end)})
             _same(file, found.meta)
@@ -91,20 +98,20 @@ class Files(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no types
         except Exception as error:
             raise self._failed(error, file) from error
 
-    def _fetched(self, file: SourceFile) -> Path:
-        """A copy on this disk, of a file whose server gives it as a whole only."""
+    def _fetch(self, file: SourceFile) -> None:
+        """Copy a file to this disk, whose server gives it as a whole only."""
         with self._lock:
-            if file.uri not in self._whole:
-                store, key = place(file.uri)
-                found = obstore.get(store, key)
-                _same(file, found.meta)
-                if self._folder:
-                    Path(self._folder).mkdir(parents=True, exist_ok=True)
-                with tempfile.NamedTemporaryFile(dir=self._folder or None, delete=False) as copy:
-                    for block in found.stream(min_chunk_size=AHEAD):
-                        copy.write(block)
-                self._whole[file.uri] = Path(copy.name)
-            return self._whole[file.uri]
+            if file.uri in self._whole:
+                return
+            store, key = place(file.uri)
+            found = obstore.get(store, key)
+            _same(file, found.meta)
+            if self._folder:
+                Path(self._folder).mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile(dir=self._folder or None, delete=False) as copy:
+                for block in found.stream(min_chunk_size=BLOCK):
+                    copy.write(block)
+            self._whole[file.uri] = Path(copy.name)
 
     def _failed(self, error: Exception, file: SourceFile) -> SluiceError:
         self.failures.append(explained(error, file.uri))
@@ -112,11 +119,15 @@ class Files(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no types
 
 
 class Pinned(io.RawIOBase):
-    """One of the files. Reading on from where the last read ended fetches ahead."""
+    """One of the files. A block that several threads ask for is fetched once.
+
+    DuckDB lets them seek and read in one of these at a time: what a thread has sought holds for its own next read,
+    whatever the others do in between.
+    """
 
     def __init__(self, file: SourceFile, files: Files) -> None:
         self.file, self._files, self._at = file, files, 0
-        self._held, self._start = memoryview(b""), 0
+        self._sought, self._lock, self._blocks = local(), Lock(), dict[int, Future[memoryview]]()
 
     def readable(self) -> bool:
         """Yes."""
@@ -128,7 +139,8 @@ class Pinned(io.RawIOBase):
 
     def tell(self) -> int:
         """Where the next read begins."""
-        return self._at
+        at: int | None = getattr(self._sought, "at", None)
+        return self._at if at is None else at
 
     def size(self) -> int:
         """In bytes."""
@@ -136,22 +148,35 @@ class Pinned(io.RawIOBase):
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         """Go there."""
-        self._at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self.size()}[whence]
-        return self._at
+        self._sought.at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self.tell(), io.SEEK_END: self.size()}[whence]
+        return self.tell()
 
     def readinto(self, into: Any) -> int:
         """As many bytes as there is room for, fewer at the end only."""
-        view, done = memoryview(into).cast("B"), 0
-        end = min(self._at + len(view), self.size())
-        while self._at < end:
-            if not self._start <= self._at < self._start + len(self._held):
-                ahead = AHEAD if self._at in (0, self._start + len(self._held)) else 0
-                stop = min(max(end, self._at + ahead), self.size())
-                self._held, self._start = self._files.block(self.file, self._at, stop), self._at
-            piece = self._held[self._at - self._start :][: end - self._at]
-            view[done : done + len(piece)] = piece
-            done, self._at = done + len(piece), self._at + len(piece)
-        return done
+        view, begin = memoryview(into).cast("B"), self.tell()
+        self._sought.at = None
+        at, end = begin, max(begin, min(begin + len(view), self.size()))
+        while at < end:
+            piece = self._block(at // BLOCK)[at % BLOCK :][: end - at]
+            view[at - begin : at - begin + len(piece)] = piece
+            at += len(piece)
+        self._at = end
+        return end - begin
+
+    def _block(self, number: int) -> memoryview:
+        """One of the file's blocks, held, awaited or fetched."""
+        with self._lock:
+            known = self._blocks.pop(number, None)
+            block = self._blocks[number] = known or Future()  # the last of them is the one used last
+            while len(self._blocks) > HELD:
+                del self._blocks[next(iter(self._blocks))]
+        if known is None:
+            try:
+                start = number * BLOCK
+                block.set_result(self._files.block(self.file, start, min(start + BLOCK, self.size())))
+            except BaseException as error:
+                block.set_exception(error)
+        return block.result()
 
 
 def _gives_ranges(file: SourceFile) -> bool:
