@@ -37,6 +37,8 @@ HELD = 8
 class Files(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no types
     """The files of one source, as they were when they were listed.
 
+    It stands where obstore's own file system could, whose open files have one position for all threads.
+
     Attributes:
         failures: what went wrong, in order; whoever reads through another library finds the cause here.
     """
