@@ -61,7 +61,7 @@ def ingest(source: Source, split: Split, span: str, out: Path, label: str | None
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     with duckdb.connect(config={"memory_limit": MEMORY, "temp_directory": str(partial / "spill")}) as database:
-        database.execute(f"SET streaming_buffer_size = '{BUFFER}'")
+        database.execute(f"SET streaming_buffer_size = '{BUFFER}'; SET enable_progress_bar = false")
         reading = open_source(database, source, uris, span)
         columns = columns_of(source, reading, schema)
         _require(columns.kinds, split, label, source.uri)
