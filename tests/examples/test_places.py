@@ -85,6 +85,12 @@ def test_every_format_in_every_store(store: str, files: dict[str, bytes], tmp_pa
         assert (source.uri, source.size, bool(source.etag)) == (f"{store}/{name}", len(content), True)
 
 
+def test_azure_by_its_other_scheme(azure: str, tmp_path: Path) -> None:
+    Store.at(azure).put("folder/d.csv", b"id\n" + b"".join(b"%d\n" % i for i in range(10)))
+    for name in ("d.csv", "*.csv"):
+        assert read(f"{azure.replace('az://', 'abfs://')}/folder/{name}", tmp_path).rows_in == 10
+
+
 def test_globs(store: str, tmp_path: Path) -> None:
     for key in ("2024/a-1.csv", "2024/a-2.csv", "2024/b-1.csv", "2025/a-1.csv", "2024/deep/a-1.csv", "2024/a-[1].csv"):
         Store.at(store).put(key, b"id\n" + b"".join(b"%d\n" % i for i in range(10)))
