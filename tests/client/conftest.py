@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
-from typer.testing import CliRunner
 
-from sluice.client.cli import app
-from sluice.client.submission import command, vertex
-from sluice.errors import SluiceError
 from tests.client.services import DIGESTS, ROOT, Result
-from tests.fakes.kubeflow import Kubeflow
-from tests.fakes.vertex_pipelines import VertexPipelines
+
+if TYPE_CHECKING:  # both environments read this file; only one has the client
+    from tests.fakes.kubeflow import Kubeflow
+    from tests.fakes.vertex_pipelines import VertexPipelines
 
 
 @pytest.fixture
@@ -45,6 +43,9 @@ def vertex_ai(monkeypatch: pytest.MonkeyPatch) -> Iterator[VertexPipelines]:
     from google.cloud.aiplatform.utils import gcs_utils
     from google.oauth2.credentials import Credentials
 
+    from sluice.client.submission import vertex
+    from tests.fakes.vertex_pipelines import VertexPipelines
+
     monkeypatch.setattr(gcs_utils, "create_gcs_bucket_for_pipeline_artifacts_if_it_does_not_exist", lambda **_: None)
     with VertexPipelines().running() as service:
         aiplatform.init(api_endpoint=service.url, api_transport="rest", credentials=Credentials(token="t"))
@@ -61,6 +62,8 @@ def vertex_ai(monkeypatch: pytest.MonkeyPatch) -> Iterator[VertexPipelines]:
 @pytest.fixture
 def kubeflow(use_case: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Kubeflow]:
     """Kubeflow on loopback, which asks for a token."""
+    from tests.fakes.kubeflow import Kubeflow
+
     with Kubeflow(token="let-me-in", namespaces=("team",)).running() as service:
         content = yaml.safe_load(use_case.read_text())
         content["platform"]["kubeflow"] |= {"host": service.url, "namespace": "team", "token_variable": "KFP_TOKEN"}
@@ -72,6 +75,12 @@ def kubeflow(use_case: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Kubefl
 @pytest.fixture
 def sluice(use_case: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
     """Run a command as `main` does."""
+    from typer.testing import CliRunner
+
+    from sluice.client.cli import app
+    from sluice.client.submission import command
+    from sluice.errors import SluiceError
+
     monkeypatch.setattr(command, "POLL", 0.0)
 
     def run(*arguments: str) -> Result:

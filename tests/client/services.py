@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.fakes.vertex_pipelines import VertexPipelines
-
 ROOT = Path(__file__).parents[2]
 
 DIGESTS = {"light": "sha256:" + "a" * 64, "tensorflow": "sha256:" + "b" * 64}
@@ -36,4 +34,5 @@ def forget_credentials() -> None:
 
 
 def started(service: Any) -> list[Any]:
-    return list(service.jobs.values() if isinstance(service, VertexPipelines) else service.runs.values())
+    """The runs that Vertex AI's stand-in, or Kubeflow's, has."""
+    return list((service.jobs if hasattr(service, "jobs") else service.runs).values())
