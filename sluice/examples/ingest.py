@@ -135,6 +135,9 @@ def _counted(
 
 
 def _require(columns: dict[str, str], split: Split, label: str | None, uri: str) -> None:
+    if taken := [column for column in (rows.CAUSE, rows.TEXT, rows.FILE) if column in columns]:
+        raise SluiceError(f"a column may not be called {taken[0]!r}: ingest has one of that name itself", where=uri,
+                          remedy="rename it in the source")  # fmt: skip
     for what, wanted in (
         ("label", [label] if label else []),
         ("split key" if split.by_hash else "split's column", split.needs()),

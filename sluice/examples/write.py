@@ -54,11 +54,11 @@ class Splits:
         Raises:
             SluiceError: one got no rows, or there are none at all.
         """
+        if not self._rows:
+            raise SluiceError("no rows were read", where="source", remedy="give a source that holds some")
         if empty := [name for name in named if not self._rows.get(name)]:
             raise SluiceError(f"the split {empty[0]!r} got no rows", where="split",
                               remedy="give more data, a larger weight, other keys, or another time")  # fmt: skip
-        if not self._rows:
-            raise SluiceError("no row is left to learn from", where="source", remedy="give data")
         facts = {}
         for name in [*named, *sorted(self._rows.keys() - set(named))]:
             self._flush(name, last=True)

@@ -160,3 +160,13 @@ def test_types_come_from_the_schema_where_there_is_one(tmp_path: Path) -> None:
     assert own.columns == {"zip": "int64", "id": "int64"}, "a format's own types stay: the data gate judges them"
     with pytest.raises(SluiceError, match="not a schema"):
         ingest(source, ALL, "", tmp_path / "out", schema="feature {")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("", "no rows were read"), ("id,x\n", "no rows were read"), ("__cause,x\n1,2\n", "may not be called '__cause'")],
+)
+def test_files_without_rows_and_names_that_are_taken(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "d.csv").write_text(text)
+    with pytest.raises(SluiceError, match=message):
+        ingest(Source(uri=str(tmp_path / "d.csv")), Split(), "", tmp_path / "out")
