@@ -8,17 +8,22 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path  # noqa: TC003 - pydantic-free here, kept for the public signature
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from sluice import digest
 from sluice.errors import SluiceError
+from sluice.stored import NewerFormatError, Stored
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 VERDICT_FILE = "verdict.json"
+VERDICT_1 = frozenset(
+    ("gate", "status", "reasons", "subjects", "policy", "policy_digest", "baseline", "bootstrap", "evidence")
+)
+"""The fields of a verdict of format 1."""
 
 GateName = Literal["data", "model", "service"]
 
@@ -73,7 +78,7 @@ class Reason(BaseModel):
         sentence: one sentence for a person: seen, expected, and what would settle it.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
     rule: str
     subject: str
@@ -91,46 +96,81 @@ class Reason(BaseModel):
         return self.severity is Severity.ERROR and self.outcome is not Outcome.PASSED
 
 
-class Verdict(BaseModel):
+class JudgedRows(BaseModel):
+    """Rows that a gate looked at.
+
+    Attributes:
+        rows: how many.
+        digest: of the bytes that hold them.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    rows: int
+    digest: str
+
+
+class RunReference(BaseModel):
+    """A pipeline run on the service that ran it.
+
+    Attributes:
+        name: its display name; two runs can share one.
+        id: its own ID there: KFP's UUID, Vertex AI's job ID, on one machine the folder's name.
+        url: address of its page; empty where there is none.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    name: str = ""
+    id: str = ""
+    url: str = ""
+
+
+class Verdict(Stored):
     """A gate's decision on record.
 
     Attributes:
+        format: of ``verdict.json``; 1 had neither `splits` nor `run`.
+        release: the sluice release that judged.
         gate: ``data``, ``model`` or ``service``.
         status: follows from the reasons (see `decide`).
         reasons: every rule that was applied, those that close the gate first.
         subjects: name (``examples``, ``model``, ...) to digest of what was judged.
+        splits: split of the examples to the rows that were judged; a file of predictions is one by that name.
         policy: the policy as it was applied, defaults filled in.
         policy_digest: digest of the policy in canonical JSON.
         baseline: version of the champion compared with, or None.
         bootstrap: True where a first model passed without a baseline to be compared with.
         evidence: facts about how it was judged that are not rules, e.g. the server and its version.
+        run: the run that judged; the same evidence gives the same verdict in each run, but for this.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    WHAT: ClassVar[str] = "the verdict"
 
+    format: int = 2
     gate: GateName
     status: Status
     reasons: tuple[Reason, ...]
     subjects: dict[str, str]
+    splits: dict[str, JudgedRows] = Field(default_factory=dict)
     policy: dict[str, Any]
     policy_digest: str
     baseline: int | None = None
     bootstrap: bool = False
-    evidence: dict[str, Any] = {}
+    evidence: dict[str, Any] = Field(default_factory=dict)
+    run: RunReference = RunReference()
+
+    @classmethod
+    def upgrade(cls, content: dict[str, Any], number: int) -> dict[str, Any]:
+        """A verdict of format 1: no splits, no run, and nothing else that is not in it."""
+        if unknown := sorted(content.keys() - VERDICT_1):
+            raise ValueError(f"not in a verdict of format {number}: {', '.join(unknown)}")
+        return {**content, "release": ""}
 
     @property
     def blessed(self) -> bool:
         """Whether the gate opens."""
         return self.status is Status.BLESSED
-
-    @property
-    def digest(self) -> str:
-        """Digest of the verdict's canonical bytes."""
-        return digest.of_bytes(self.to_bytes())
-
-    def to_bytes(self) -> bytes:
-        """The verdict's one byte form."""
-        return digest.canonical_json(self.model_dump(mode="json"))
 
     def save(self, folder: Path) -> None:
         """Write ``verdict.json`` into an artifact's folder."""
@@ -142,11 +182,14 @@ class Verdict(BaseModel):
         """Read a verdict and check that its status and policy digest are what its own content says.
 
         Raises:
+            NewerFormatError: a later release wrote it.
             SluiceError: there is no verdict, it cannot be read, or it contradicts itself.
         """
         file = folder / VERDICT_FILE
         try:
-            verdict = cls.model_validate_json(file.read_bytes())
+            verdict = cls.parse(file.read_bytes(), str(file))
+        except NewerFormatError:
+            raise
         except (OSError, ValueError) as error:
             raise SluiceError(
                 f"no readable verdict ({type(error).__name__})", where=str(file), remedy="run the gate again"
@@ -183,6 +226,7 @@ def verdict(
     reasons: Iterable[Reason],
     *,
     subjects: dict[str, str],
+    splits: dict[str, JudgedRows] | None = None,
     policy: BaseModel,
     baseline: int | None = None,
     bootstrap: bool = False,
@@ -197,6 +241,7 @@ def verdict(
         status=decide(ranked),
         reasons=tuple(ranked),
         subjects=subjects,
+        splits=splits or {},
         policy=applied,
         policy_digest=digest.of_json(applied),
         baseline=baseline,

@@ -158,7 +158,9 @@ def main(name: str) -> None:
     Path("sluice.yaml").write_text(USE_CASE.replace("at_least: 0.52", "at_least: 0.53"))
     from sluice.config.load import load
 
-    law.adopt("ledger", load(Path("sluice.yaml")).policies.model_dump(mode="json"), reason="a higher bound", by="freeze")
+    law.adopt(
+        "ledger", load(Path("sluice.yaml")).policies.model_dump(mode="json"), reason="a higher bound", by="freeze"
+    )
     withdrawn()
     routed()
     assert not Ledger.at("ledger").verify()

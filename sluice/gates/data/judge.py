@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sluice.gates.data.anomalies import severity_of
 from sluice.gates.data.drift import MEASURES, noise_floor, pool_tail
-from sluice.gates.verdict import Outcome, Reason, Severity, Verdict, verdict
+from sluice.gates.verdict import JudgedRows, Outcome, Reason, Severity, Verdict, verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from sluice.gates.data.policy import DataPolicy, Drift
 
 
-def judge(evidence: DataEvidence, policy: DataPolicy, *, subjects: dict[str, str], baseline: int | None) -> Verdict:
+def judge(
+    evidence: DataEvidence, policy: DataPolicy, *, subjects: dict[str, str], baseline: int | None,
+    splits: dict[str, JudgedRows] | None = None,
+) -> Verdict:  # fmt: skip
     """Judge examples by a policy.
 
     Args:
@@ -25,6 +28,7 @@ def judge(evidence: DataEvidence, policy: DataPolicy, *, subjects: dict[str, str
         policy: the rules.
         subjects: digests of what is judged.
         baseline: version of the champion whose statistics they were compared with, or None.
+        splits: the rows that are judged.
     """
     reasons = [
         *_enough_rows(evidence, policy),
@@ -39,7 +43,8 @@ def judge(evidence: DataEvidence, policy: DataPolicy, *, subjects: dict[str, str
         *_association(evidence, policy),
         *_drift(evidence, policy),
     ]
-    return verdict("data", reasons, subjects=subjects, policy=policy, baseline=baseline, bootstrap=evidence.inferred)
+    return verdict("data", reasons, subjects=subjects, splits=splits, policy=policy, baseline=baseline,
+                   bootstrap=evidence.inferred)  # fmt: skip
 
 
 def _enough_rows(evidence: DataEvidence, policy: DataPolicy) -> Iterator[Reason]:

@@ -12,7 +12,7 @@ from sluice.gates.model.evidence import OVERALL, ModelEvidence, SliceEvidence
 from sluice.gates.model.interval import holm, interval, more_rows, worse
 from sluice.gates.model.metrics import DIRECTION, FLOOR, MET_BY_CONSTANTS, TASKS, Direction
 from sluice.gates.model.waiver import Waiver, waive
-from sluice.gates.verdict import Outcome, Reason, Severity, Verdict, verdict
+from sluice.gates.verdict import JudgedRows, Outcome, Reason, Severity, Verdict, verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -52,14 +52,16 @@ class Question:
 
 
 def judge(
-    evidence: ModelEvidence, policy: ModelPolicy, *, subjects: dict[str, str], waivers: Iterable[Waiver] = ()
-) -> Verdict:
+    evidence: ModelEvidence, policy: ModelPolicy, *, subjects: dict[str, str],
+    splits: dict[str, JudgedRows] | None = None, waivers: Iterable[Waiver] = (),
+) -> Verdict:  # fmt: skip
     """Judge a challenger by a policy.
 
     Args:
         evidence: metrics of challenger, champion and trivial predictor on the same rows.
         policy: the rules.
         subjects: digests of what is judged.
+        splits: the rows it is judged on.
         waivers: verified and unexpired waivers; those for this very model turn what they name into warnings.
     """
     reasons = [*_identity(evidence), *_floor(evidence, policy), *_cold_start(evidence, policy)]
@@ -71,6 +73,7 @@ def judge(
         "model",
         reasons,
         subjects=subjects,
+        splits=splits,
         policy=policy,
         baseline=evidence.champion,
         bootstrap=bootstrap,
