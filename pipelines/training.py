@@ -26,12 +26,13 @@ def training(
     data_policy: dict,
     model_policy: dict,
     service_policy: dict,
-    destination: str,
+    destinations: list,
     ledger: str,
     push_policy: dict = {},
     schema: str = "",
     span: str = "next",
     facts: dict = {},
+    run_page: str = "",
 ):
     """The story: resolve, ingest, judge the data, transform, train, judge the model, judge the service, push."""
     champion = resolve(ledger=ledger, source=source, span=span)
@@ -41,6 +42,8 @@ def training(
         "name": name,
         "span": champion.outputs["span"],
         "run": dsl.PIPELINE_JOB_NAME_PLACEHOLDER,
+        "run_id": dsl.PIPELINE_JOB_ID_PLACEHOLDER,
+        "run_page": run_page,
         "facts": facts,
     }
 
@@ -50,7 +53,7 @@ def training(
     data = validate(
         examples=examples.outputs["examples"], label=label, features=features, policy=data_policy,
         champion_statistics=champion.outputs["statistics"], champion_schema=champion.outputs["schema"],
-        champion_version=champion.outputs["version"], given_schema=schema,
+        champion_version=champion.outputs["version"], given_schema=schema, run_page=run_page,
     ).set_display_name("Data gate")  # fmt: skip
 
     with dsl.If(data.outputs["gate"] == OPEN, name="data-gate-open"):
@@ -66,11 +69,13 @@ def training(
         quality = evaluate(
             examples=examples.outputs["examples"], model=trained.outputs["model"], policy=model_policy,
             champion_model=champion.outputs["model"], champion_version=champion.outputs["version"],
+            run_page=run_page,
         ).set_display_name("Model gate")  # fmt: skip
 
         with dsl.If(quality.outputs["gate"] == OPEN, name="model-gate-open"):
             service = probe(
                 model=trained.outputs["model"], golden=trained.outputs["golden"], policy=service_policy,
+                run_page=run_page,
             ).set_display_name("Service gate")  # fmt: skip
             push(
                 model=trained.outputs["model"], examples=examples.outputs["examples"],
@@ -78,7 +83,7 @@ def training(
                 data_verdict=data.outputs["verdict"], data_policy=data_policy,
                 model_verdict=quality.outputs["verdict"], model_policy=model_policy,
                 service_verdict=service.outputs["verdict"], service_policy=service_policy,
-                push_policy=push_policy, destination=destination, **record,
+                push_policy=push_policy, destinations=destinations, **record,
             ).set_display_name("Push").set_caching_options(False)  # fmt: skip
         with dsl.Else(name="model-gate-closed"):
             refuse(verdict=quality.outputs["verdict"], **record).set_display_name(

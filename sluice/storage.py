@@ -142,6 +142,13 @@ class Store:
             for item in page:
                 yield item["path"]
 
+    def folders(self, prefix: str = "") -> list[str]:
+        """Names of the folders directly below a prefix, sorted."""
+        import obstore
+
+        listed = obstore.list_with_delimiter(self._backend, prefix or None)
+        return sorted(path.rpartition("/")[2] for path in listed["common_prefixes"])
+
     def delete(self, *keys: str) -> None:
         """Delete objects; one that is not there is no error."""
         import obstore

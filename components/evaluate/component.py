@@ -19,6 +19,7 @@ def evaluate(
     report: Output[HTML],
     metrics: Output[Metrics],
     classification: Output[ClassificationMetrics],
+    run_page: str = "",
 ) -> NamedTuple("Gate", [("status", str), ("gate", str)]):
     """Score the candidate and the champion, compute metrics by slice, and judge the candidate.
 
@@ -28,6 +29,7 @@ def evaluate(
         champion_model: the champion (from `resolve`).
         champion_version: its version; 0 where there is none.
         policy: the model gate's policy, as `policies.model` in sluice.yaml.
+        run_page: address of a run's page, with ``{id}`` and ``{name}`` where its ID and name go; for the record.
 
     Returns:
         evaluation: Predictions, and TFMA's EvalConfig and MetricsForSlice.
@@ -51,4 +53,5 @@ def evaluate(
         report=report,
         metrics=metrics,
         classification=classification,
+        run_page=run_page,
     )

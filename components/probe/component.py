@@ -13,6 +13,7 @@ def probe(
     golden: Input[Artifact],
     policy: dict,
     verdict: Output[Artifact],
+    run_page: str = "",
 ) -> NamedTuple("Gate", [("status", str), ("gate", str)]):
     """Load the export in a fresh process, send it golden and malformed requests, and judge what comes back.
 
@@ -20,6 +21,7 @@ def probe(
         model: the candidate, exactly as it would be pushed.
         golden: raw rows with the trainer's own predictions (from `train`).
         policy: the service gate's policy, as `policies.service` in sluice.yaml.
+        run_page: address of a run's page, with ``{id}`` and ``{name}`` where its ID and name go; for the record.
 
     Returns:
         verdict: ``verdict.json``; names the server that was asked.
@@ -28,4 +30,4 @@ def probe(
     """
     from sluice.stages import probe as stage
 
-    return stage.run(model=model, golden=golden, policy=policy, verdict=verdict)
+    return stage.run(model=model, golden=golden, policy=policy, verdict=verdict, run_page=run_page)

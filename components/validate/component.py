@@ -21,6 +21,7 @@ def validate(
     verdict: Output[Artifact],
     report: Output[HTML],
     given_schema: str = "",
+    run_page: str = "",
 ) -> NamedTuple("Gate", [("status", str), ("gate", str)]):
     """Judge examples before anything is trained on them.
 
@@ -33,6 +34,7 @@ def validate(
         features: the features, as `features` in sluice.yaml.
         given_schema: text of a schema.pbtxt; it goes before the champion's, and is never widened.
         policy: the data gate's policy, as `policies.data` in sluice.yaml.
+        run_page: address of a run's page, with ``{id}`` and ``{name}`` where its ID and name go; for the record.
 
     Returns:
         statistics: TFDV statistics, ``<split>/FeatureStats.pb``.
@@ -57,4 +59,5 @@ def validate(
         verdict=verdict,
         report=report,
         given_schema=given_schema,
+        run_page=run_page,
     )

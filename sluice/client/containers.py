@@ -20,6 +20,7 @@ from sluice.client.compile import IMAGE_VARIABLE, Images
 from sluice.client.local import Run
 from sluice.errors import SluiceError
 from sluice.examples import spans
+from sluice.run import RUN_ID
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,7 +94,7 @@ class ContainerRun(Run):
             _pull(engine, image)
             container = engine.containers.run(
                 image, command, detach=True, user=f"{os.getuid() or USER}:{os.getgid() or USER}", volumes=volumes,
-                environment={"HOME": SCRATCH, **env}, network_mode="host", security_opt=["no-new-privileges"],
+                environment={"HOME": SCRATCH, RUN_ID: self.id, **env}, network_mode="host", security_opt=["no-new-privileges"],
             )  # fmt: skip
         except SluiceError as error:
             return bool(self.end(step, given, NOT_STARTED, str(error), time.perf_counter() - start).succeeded)
@@ -149,7 +150,7 @@ def prepared(spec: Path, use_case: UseCase, folder: Path) -> tuple[Path, dict[st
     mounts = {}
     if storage.is_local(use_case.source.uri):
         mounts[str(storage.local_path(spans.fixed_folder(use_case.source.uri)[0]))] = "ro"
-    for uri in (use_case.ledger, *use_case.destination.split()):
+    for uri in (use_case.ledger, *use_case.destination):
         if storage.is_local(uri):
             mounts[str(storage.local_path(uri))] = "rw"
     return completed, mounts

@@ -34,17 +34,21 @@ def rollback(
     Example: sluice rollback --reason "late flights are missed since Monday" --config examples/flights
     """
     from sluice.config.load import load
-    from sluice.promotion.ledger import Kind
+    from sluice.promotion.ledger import Kind, Ledger
     from sluice.promotion.rollback import rollback as restore
 
-    entry = restore(ledger or load(config).ledger, reason=reason, by=by or getpass.getuser(), to=to)
+    uri = ledger or load(config).ledger
+    entry = restore(uri, reason=reason, by=by or getpass.getuser(), to=to)
     if entry.kind is Kind.WITHDRAWN:
         raise SluiceError(
             "; ".join(entry.reasons),
             where=f"entry {entry.number}",
             remedy="see to the destination, then roll back again",
         )
-    typer.echo(f"version {entry.number} is the champion: it is version {entry.restores} again ({entry.destination})")
+    restored = Ledger.at(uri).entry(entry.restores or 0).version
+    typer.echo(
+        f"version {entry.version} is the champion: it is version {restored} again ({', '.join(entry.destinations)})"
+    )
 
 
 def adopt(
@@ -58,10 +62,10 @@ def adopt(
     Example: sluice adopt --reason "the bound on log loss was too tight for winter" --config examples/flights
     """
     from sluice.config.load import load
-    from sluice.promotion import law
+    from sluice.promotion import approved_policies
 
     use_case = load(config, parse_overrides(overrides))
-    entry = law.adopt(
+    entry = approved_policies.adopt(
         use_case.ledger, use_case.policies.model_dump(mode="json"), reason=reason, by=by or getpass.getuser()
     )
     typer.echo(
@@ -84,4 +88,4 @@ def route(
     from sluice.promotion.route import route as give
 
     entry = give(ledger or load(config).ledger, percent=percent, reason=reason, by=by or getpass.getuser())
-    typer.echo(f"entry {entry.number}: version {entry.champion} has {percent} % of the traffic ({entry.destination})")
+    typer.echo(f"entry {entry.number}: {entry.reasons[-1]} ({', '.join(entry.destinations)})")

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import uuid
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,7 @@ from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from sluice.client import environments, warm
 from sluice.errors import SluiceError
+from sluice.run import RUN_ID
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,12 +87,14 @@ class Run:
         observer: told of every step.
         steps: the steps so far, in order.
         imports: CPU seconds that the warm interpreter spent on imports, shared by all its steps.
+        id: the run's ID.
     """
 
     folder: Path
     observer: Observer
     steps: list[Step] = field(default_factory=list)
     imports: float = 0.0
+    id: str = field(default_factory=lambda: str(uuid.uuid4()))
     _socket: str = ""
     _warm: subprocess.Popen[bytes] | None = None
 
@@ -185,7 +189,7 @@ class Run:
         with tempfile.NamedTemporaryFile() as usage:
             # Only the script is rewritten: a value or a path may well contain "python3".
             command = [*command[:2], command[2].replace("python3", shlex.join(self.interpreter(image))), *command[3:]]
-            child = {**os.environ, **env, "SLUICE_USAGE": usage.name}
+            child = {**os.environ, **env, RUN_ID: self.id, "SLUICE_USAGE": usage.name}
             with subprocess.Popen(
                 command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=child
             ) as process:

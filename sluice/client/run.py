@@ -47,20 +47,18 @@ def run(
     from sluice.client.options import parse_overrides
     from sluice.client.summary import Progress, summarise
     from sluice.config.load import arguments, load, provenance
-    from sluice.promotion import law
+    from sluice.promotion import approved_policies
 
     use_case = load(config, parse_overrides(overrides))
-    law.check(use_case.ledger, use_case.policies.model_dump(mode="json"))
+    approved_policies.check(use_case.ledger, use_case.policies.model_dump(mode="json"))
     console = Console(file=sys.stdout, highlight=False)  # kept while KFP's own prints go to the log
     console.print(
         f"[b]{use_case.name}[/b]: training on span [b]{span}[/b] of {use_case.source.uri.rpartition('/')[2]}\n",
         soft_wrap=True,
     )
     folder = (runs / use_case.name / time.strftime("%Y%m%d-%H%M%S")).absolute()
-    spec, given = (
-        catalog.path("pipelines", "training"),
-        arguments(use_case, span, provenance(config if config.is_dir() else config.parent)),
-    )
+    facts = provenance(config if config.is_dir() else config.parent)
+    spec, given = catalog.path("pipelines", "training"), arguments(use_case, span, facts, run_page=folder.as_uri())
     this = Run(folder, Progress(console))
     if runner is Runner.CONTAINERS:
         from sluice.client.containers import ContainerRun, prepared

@@ -16,6 +16,8 @@ from sluice.gates.verdict import Outcome, Severity, Status, Verdict
 from sluice.promotion.ledger import Ledger
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console
     from rich.status import Status as Spinner
 
@@ -61,7 +63,7 @@ class Progress:
         self.console.print(mark, f"{step.name:<10}{step.wall:6.1f} s ", Text(DOES.get(step.name, ""), style="dim"))
 
 
-def summarise(console: Console, run: Run, destination: str, ledger: str) -> None:
+def summarise(console: Console, run: Run, destinations: Sequence[str], ledger: str) -> None:
     """Print each gate's verdict with its reasons, the decision, and where model, ledger and reports are."""
     console.print()
     for step in run.steps:
@@ -70,7 +72,7 @@ def summarise(console: Console, run: Run, destination: str, ledger: str) -> None
                 gate(console, Verdict.load(step.outputs["verdict"]))
     _decision(console, run, ledger)
     places = Table.grid(padding=(0, 2))
-    for name, place in _places(run, destination, ledger):
+    for name, place in _places(run, destinations, ledger):
         places.add_row(Text(name, style="dim"), Text(str(place), overflow="fold"))
     console.print(Padding(places, (1, 0, 0, 0)))
     wall, cpu = sum(s.wall for s in run.steps), run.imports + sum(s.cpu for s in run.steps)
@@ -105,7 +107,7 @@ def _decision(console: Console, run: Run, ledger: str) -> None:
         return
     console.print()
     if last.name == "push" and last.values.get("decision") == "promoted":
-        console.print(Text(f"Promoted: version {last.values['number']:.0f} is the champion.", style="bold green"))
+        console.print(Text(f"Promoted: version {last.values['version']:.0f} is the champion.", style="bold green"))
     elif last.name == "push" and last.values.get("decision") == "withdrawn":
         _why(
             console, ledger, last.values["number"], "Withdrawn: a destination failed, and the version before is served."
@@ -122,13 +124,13 @@ def _why(console: Console, ledger: str, number: float, said: str) -> None:
         console.print(Padding(Text(reason), (0, 0, 0, 2)))
 
 
-def _places(run: Run, destination: str, ledger: str) -> list[tuple[str, str]]:
+def _places(run: Run, destinations: Sequence[str], ledger: str) -> list[tuple[str, str]]:
     places = []
     last = run.steps[-1] if run.steps else None
     if last and last.values.get("decision") == "promoted":
-        for uri in destination.split():
+        for uri in destinations:
             plain = "?" not in uri
-            places.append(("model", f"{uri.rstrip('/')}/{last.values['number']:.0f}" if plain else uri))
+            places.append(("model", f"{uri.rstrip('/')}/{last.values['version']:.0f}" if plain else uri))
     places.append(("ledger", ledger))
     for step in run.steps:
         if "report" in step.outputs and step.outputs["report"].exists():

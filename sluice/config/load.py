@@ -83,28 +83,30 @@ def _anchored(use_case: UseCase, folder: Path) -> UseCase:
     features = use_case.features.model_copy(update={"preprocess": anchored(use_case.features.preprocess)})
     return use_case.model_copy(update={
         "source": source, "features": features, "trainer": trainer, "schema_file": absolute(use_case.schema_file),
-        "destination": " ".join(absolute(uri) for uri in use_case.destination.split()), "ledger": absolute(use_case.ledger),
+        "destination": tuple(absolute(uri) for uri in use_case.destination), "ledger": absolute(use_case.ledger),
     })  # fmt: skip
 
 
-def arguments(use_case: UseCase, span: str, facts: dict[str, str] | None = None) -> dict[str, Any]:
+def arguments(
+    use_case: UseCase, span: str, facts: dict[str, str] | None = None, *, run_page: str = ""
+) -> dict[str, Any]:
     """The training pipeline's arguments, as plain JSON values.
 
     Args:
         use_case: the use case.
         span: the span to train on.
         facts: for the record: who starts the run, of which commit (see `provenance`).
+        run_page: address of a run's page, with ``{id}`` and ``{name}`` where its ID and name go.
     """
     plain = use_case.model_dump(mode="json", exclude_none=True)  # KFP's structs hold no null
     return {
-        **{
-            key: plain[key]
-            for key in ("name", "source", "label", "features", "split", "trainer", "destination", "ledger")
-        },
+        **{key: plain[key] for key in ("name", "source", "label", "features", "split", "trainer", "ledger")},
+        "destinations": plain["destination"],
         **{f"{gate}_policy": policy for gate, policy in plain["policies"].items()},
         "schema": _schema(use_case.schema_file),
         "span": span,
         "facts": facts or {},
+        "run_page": run_page,
     }
 
 

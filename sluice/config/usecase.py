@@ -24,9 +24,9 @@ from sluice.training.spec import Label, Trainer
 ONE_OR_MORE = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
 
 
-def _joined(given: Any) -> Any:
-    """Several destinations, as one string: it travels as one parameter."""
-    return " ".join(given) if isinstance(given, list) and all(isinstance(uri, str) for uri in given) else given
+def _several(given: Any) -> Any:
+    """One URI, or a list of them."""
+    return [given] if isinstance(given, str) else given
 
 
 class Policies(Strict):
@@ -64,7 +64,12 @@ class UseCase(Strict):
     split: Split = Split()
     trainer: Trainer = Trainer()
     policies: Policies
-    destination: Annotated[str, BeforeValidator(_joined), WithJsonSchema(ONE_OR_MORE)]
+    destination: Annotated[
+        tuple[Annotated[str, Field(min_length=1)], ...],
+        Field(min_length=1),
+        BeforeValidator(_several),
+        WithJsonSchema(ONE_OR_MORE),
+    ]
     ledger: str
     resources: dict[str, Resources] = Field(default_factory=dict)
     platform: Platform = Platform()

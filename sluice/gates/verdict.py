@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from sluice import digest
 from sluice.errors import SluiceError
+from sluice.run import RunReference
 from sluice.stored import NewerFormatError, Stored
 
 if TYPE_CHECKING:
@@ -108,22 +109,6 @@ class JudgedRows(BaseModel):
 
     rows: int
     digest: str
-
-
-class RunReference(BaseModel):
-    """A pipeline run on the service that ran it.
-
-    Attributes:
-        name: its display name; two runs can share one.
-        id: its own ID there: KFP's UUID, Vertex AI's job ID, on one machine the folder's name.
-        url: address of its page; empty where there is none.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    name: str = ""
-    id: str = ""
-    url: str = ""
 
 
 class Verdict(Stored):

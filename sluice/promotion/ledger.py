@@ -3,9 +3,12 @@
 ``entries/00000001.json`` is created with put-if-absent, so that the store decides a race; ``evidence/<sha256>/`` holds
 what an entry refers to, written before it and named by its digest. Clocks are recorded and never compared.
 
-Every entry names the champion and the law (the policies in force) as of itself, inside the chain: the newest entry
-tells both, however long the history. ``head.json`` says where the newest entry was seen last. It is a hint that is
-trusted in nothing: entries have no gaps, so the newest is found from any hint, or from none.
+Every entry names the champion, the policies in force and the highest version as of itself, inside the chain: the newest
+entry has them all, however long the history. ``head.json`` says where the newest entry was seen last. It is a hint that
+is trusted in nothing: entries have no gaps, so the newest is found from any hint, or from none.
+
+Digests are of the bytes that are stored, so that a later release with more fields verifies what an earlier one wrote
+(`sluice.promotion.entry` has the formats). What happens often goes to the journal beside it (`sluice.promotion.journal`).
 """
 
 from __future__ import annotations
@@ -14,16 +17,16 @@ import json
 import tempfile
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
 from sluice import digest
-from sluice.errors import SluiceError, first_line
-from sluice.progress import progress
+from sluice.errors import SluiceError
+from sluice.promotion import chain
+from sluice.promotion.entry import SERVED, Entry, Head, Kind, champion_of, objections, policies_of
+from sluice.promotion.journal import Journal
 from sluice.storage import Store
+from sluice.stored import NewerFormatError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,79 +36,7 @@ FIRST = "sha256:" + "0" * 64
 """What the first entry names as the one before it."""
 ATTEMPTS = 100
 
-
-class Kind(StrEnum):
-    """What an entry records."""
-
-    PROMOTED = "promoted"
-    REFUSED = "refused"
-    ROLLED_BACK = "rolled_back"
-    WITHDRAWN = "withdrawn"
-    """A promotion or rollback that could not be published everywhere was undone."""
-    ADOPTED = "adopted"
-    """The use case's policies were changed on purpose."""
-    ROUTED = "routed"
-    """The champion was given another share of the traffic."""
-
-
-SERVED = (Kind.PROMOTED, Kind.ROLLED_BACK)
-
-
-class Entry(BaseModel):
-    """One decision.
-
-    Attributes:
-        number: 1, 2, 3, ...; the version under which a promoted model is published.
-        previous: digest of the entry before.
-        kind: what was decided.
-        champion: number of the entry whose version is served as of this entry; 0 where none is.
-        law: number of the entry that put the policies in force as of this entry; 0 where none did.
-        time: when, by the clock of who wrote it (RFC 3339); for people only.
-        use_case: name of the use case.
-        span: the span judged, in explicit form.
-        run: the pipeline run.
-        model: digest of the model; empty where a data set was refused before there was one.
-        destination: URI under which it was published, or several, separated by white space.
-        staged: name of the folder in each destination that held the model before it was published.
-        verdicts: gate to its verdict's digest; the verdicts are in the evidence.
-        evidence: name (``statistics``, ``schema``, ``verdict-data``, ...) to the digest that names its folder.
-        policies: gate (and ``push``) to its policy's digest.
-        reasons: why, in sentences.
-        restores: the number rolled back to.
-        withdraws: the number withdrawn.
-        facts: who, image, commit, ...: whatever else the run knew.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    number: int = Field(ge=1)
-    previous: str
-    kind: Kind
-    champion: int = Field(default=0, ge=0)
-    law: int = Field(default=0, ge=0)
-    time: str
-    use_case: str = ""
-    span: str = ""
-    run: str = ""
-    model: str = ""
-    destination: str = ""
-    staged: str = ""
-    verdicts: dict[str, str] = Field(default_factory=dict)
-    evidence: dict[str, str] = Field(default_factory=dict)
-    policies: dict[str, str] = Field(default_factory=dict)
-    reasons: tuple[str, ...] = ()
-    restores: int | None = None
-    withdraws: int | None = None
-    facts: dict[str, str] = Field(default_factory=dict)
-
-    def to_bytes(self) -> bytes:
-        """The entry's one byte form."""
-        return digest.canonical_json(self.model_dump(mode="json"))
-
-    @property
-    def digest(self) -> str:
-        """Digest of the entry's bytes, which the next entry carries."""
-        return digest.of_bytes(self.to_bytes())
+__all__ = ["SERVED", "AbsentError", "Entry", "Kind", "Ledger", "OutrunError"]
 
 
 @dataclass(frozen=True)
@@ -119,6 +50,11 @@ class Ledger:
         """Open the ledger at a URI; an empty folder is an empty ledger."""
         return cls(Store.at(uri))
 
+    @property
+    def journal(self) -> Journal:
+        """The journal beside it."""
+        return Journal(self.store)
+
     def numbers(self) -> list[int]:
         """Numbers of all entries, ascending."""
         names = (Path(key).stem for key in self.store.keys(ENTRIES))
@@ -128,15 +64,36 @@ class Ledger:
         """One entry.
 
         Raises:
+            NewerFormatError: a later release wrote it.
             SluiceError: it is not there or cannot be read.
         """
         try:
-            return Entry.model_validate_json(self.store.get(_key(number)))
+            return Entry.parse(self.store.get(_key(number)), f"{self.store.uri}: entry {number}")
         except FileNotFoundError:
             raise AbsentError(f"no entry {number}", where=self.store.uri, remedy="see `sluice ledger log`") from None
-        except ValidationError as error:
-            raise SluiceError(f"entry {number} cannot be read: {error.error_count()} fields are wrong", where=self.store.uri,
-                              remedy="see `sluice ledger verify`") from error  # fmt: skip
+        except ValueError as error:
+            raise SluiceError(
+                f"entry {number} cannot be read", where=self.store.uri, remedy="see `sluice ledger verify`"
+            ) from error
+
+    def version(self, version: int) -> Entry:
+        """The entry that published a version, found in a few reads.
+
+        Raises:
+            SluiceError: no entry did.
+        """
+        last = self.last()
+        newest = last.number if last else 0
+        if 1 <= version <= newest and (entry := self.entry(version)).version == version and entry.format == 1:
+            return entry  # in format 1 a version is its entry's number
+        low, high = 1, newest + 1
+        while low < high:
+            middle = (low + high) // 2
+            entry = self.entry(middle)
+            low, high = (low, middle) if entry.format > 1 and entry.last_version >= version else (middle + 1, high)
+        if version < 1 or low > newest or (entry := self.entry(low)).version != version:
+            raise AbsentError(f"no version {version}", where=self.store.uri, remedy="see `sluice ledger log`")
+        return entry
 
     def entries(self) -> Iterator[Entry]:
         """All entries, the newest first.
@@ -156,25 +113,17 @@ class Ledger:
 
     def last(self) -> Entry | None:
         """The newest entry, if any: found in a few reads from the hint, however many entries there are."""
-        number = self._hint()
-        entry = self._find(number) if number else None
-        if entry is None:  # no hint, or one that is wrong
-            numbers = self.numbers()
-            return self.entry(numbers[-1]) if numbers else None
-        step = 1
-        while (later := self._find(entry.number + step)) is not None:
-            entry, step = later, 2 * step
-        while step := step // 2:
-            entry = self._find(entry.number + step) or entry
-        return entry
+        hint = chain.read_hint(self.store, HEAD)
+        number = chain.newest(hint, lambda entry: self.store.has(_key(entry)), self.numbers)
+        return self.entry(number) if number else None
 
     def champion(self) -> Entry | None:
         """The entry that says what is served, if any."""
         return self._named(self.last(), "champion")
 
-    def law(self) -> Entry | None:
+    def policies_in_force(self) -> Entry | None:
         """The entry that says which policies are in force, if any."""
-        return self._named(self.last(), "law")
+        return self._named(self.last(), "policies_entry")
 
     def commits(self, staged: str) -> bool:
         """Whether the champion is what was staged under a name; that is its promotion's or rollback's alone."""
@@ -202,44 +151,63 @@ class Ledger:
             OutrunError: the champion is another one by now.
             SluiceError: the store is too busy.
         """
+        journal = self.journal.heads()
         for _ in range(ATTEMPTS):
             last = self.last()
             if kind in SERVED and (last.champion if last else 0) != (after.number if after else 0):
                 raise OutrunError(self._named(last, "champion"))
-            number = last.number + 1 if last else 1
+            number, highest = last.number + 1 if last else 1, self._last_version(last)
+            version = highest + 1 if kind in SERVED else 0
             entry = Entry(
-                number=number, previous=last.digest if last else FIRST, kind=kind,
-                champion=_champion(kind, number, last, fields), law=_law(kind, number, last),
-                time=datetime.now(UTC).isoformat(timespec="seconds"), **fields,
+                number=number, previous=last.digest if last else FIRST, kind=kind, version=version,
+                last_version=max(highest, version), champion=champion_of(kind, number, last, fields),
+                policies_entry=policies_of(kind, number, last), time=datetime.now(UTC).isoformat(timespec="seconds"),
+                journal=journal, **fields,
             )  # fmt: skip
-            if self.store.put_if_absent(_key(entry.number), entry.to_bytes()) or self._find(entry.number) == entry:
-                self._remember(entry)  # ours, even where the store's first answer was lost and its client asked again
+            # Written by this call, too, where the store's answer was lost and its client asked again.
+            if self.store.put_if_absent(_key(number), entry.to_bytes()) or self.entry(number) == entry:
+                chain.write_hint(self.store, HEAD, number)
                 return entry
         raise SluiceError(f"{ATTEMPTS} other writers were faster", where=self.store.uri, remedy="run the push again")
 
-    def _find(self, number: int) -> Entry | None:
-        """An entry, or None where it is not there."""
-        try:
-            return self.entry(number)
-        except AbsentError:
+    def prune(self, before: datetime, *, reason: str, by: str) -> Entry | None:
+        """Remove old parts of the journal, on record: the entry first, then the parts.
+
+        Args:
+            before: records from before this moment go, a whole part at a time; a writer's newest part stays.
+            reason: why, for the record.
+            by: who.
+
+        Returns:
+            The entry; None where there is nothing to remove.
+        """
+        self.journal.remove(self._pruned())  # what an earlier call could not remove
+        if not (marks := self.journal.older(before)):
             return None
+        removed = (f"the journal of {writer}: removed up to part {mark.part}" for writer, mark in marks.items())
+        entry = self.append(Kind.PRUNED, pruned=marks, reasons=(f"{by}: {reason}", *removed), facts={"by": by})
+        self.journal.remove(marks)
+        return entry
+
+    def _pruned(self) -> dict[str, Head]:
+        """Writer to the newest part of its journal that an entry allows to be removed."""
+        marks: dict[str, Head] = {}
+        for entry in self.entries():
+            for writer, mark in entry.pruned.items():
+                marks.setdefault(writer, mark)  # the newest entry's
+        return marks
 
     def _named(self, last: Entry | None, by: str) -> Entry | None:
         number = getattr(last, by) if last else 0
         return last if last and last.number == number else self.entry(number) if number else None
 
-    def _hint(self) -> int:
-        try:
-            return max(0, int(json.loads(self.store.get(HEAD))["number"]))
-        except (FileNotFoundError, ValueError, KeyError, TypeError):
+    def _last_version(self, last: Entry | None) -> int:
+        """The highest version given as of an entry; format 1 does not record it, and gives its entry's number."""
+        while last is not None and last.format == 1 and last.kind not in SERVED:
+            last = self.entry(last.number - 1) if last.number > 1 else None
+        if last is None:
             return 0
-
-    def _remember(self, entry: Entry) -> None:
-        """Leave the hint. The entry stands already: a hint that cannot be written is told and costs a few reads."""
-        try:
-            self.store.put(HEAD, digest.canonical_json({"number": entry.number}))
-        except Exception as error:
-            progress(f"entry {entry.number} is written, the hint to it is not: {first_line(error)}")
+        return last.last_version if last.format > 1 else last.version
 
     def keep(self, folder: Path) -> str:
         """Put a folder into the evidence; returns the digest that names it."""
@@ -260,36 +228,47 @@ class Ledger:
                               remedy="see `sluice ledger verify`; restore it from a backup")  # fmt: skip
 
     def verify(self) -> list[str]:
-        """What is wrong with the ledger, in sentences: gaps, changed or reordered entries, missing or changed evidence."""
+        """What is wrong with ledger and journal, in sentences: gaps, changed or reordered entries, missing evidence, ..."""
         problems, before, expected = [], FIRST, 1
         last: Entry | None = None
+        last_version = 0
         kept: dict[str, bool] = {}
+        anchors: dict[str, list[Head]] = {}
+        pruned: dict[str, Head] = {}
         for number in self.numbers():
             if number != expected:
                 problems.append(f"entry {expected} is missing" if number == expected + 1 else
                                 f"entries {expected} to {number - 1} are missing")  # fmt: skip
+                before, last = "", None
+            content = self.store.get(_key(number))
             try:
-                content = self.store.get(_key(number))
-                entry = Entry.model_validate_json(content)
-            except ValidationError as error:
-                problems.append(f"entry {number} cannot be read: {error.error_count()} fields are wrong")
+                entry = Entry.parse(content)
+                canonical = digest.canonical_json(json.loads(content))
+            except NewerFormatError as error:
+                problems.append(f"entry {number} cannot be judged: {error.what}")
+                before, expected, last = digest.of_bytes(content), number + 1, None
+                continue
+            except ValueError as error:
+                problems.append(f"entry {number} cannot be read ({type(error).__name__})")
                 before, expected, last = "", number + 1, None
                 continue
             if entry.number != number:
                 problems.append(f"entry {number} says that it is number {entry.number}")
             if before and entry.previous != before:
                 problems.append(f"entry {number} does not follow from entry {number - 1}: one of the two was changed")
-            if content != entry.to_bytes():
+            if content != canonical:
                 problems.append(f"entry {number} is not in canonical form: it was edited")
-            problems += [f"entry {number} {problem}" for problem in _claims(entry, last)]
+            if last or number == 1:
+                problems += [f"entry {number} {problem}" for problem in objections(entry, last, last_version)]
             problems += [f"entry {number}: {problem}" for problem in self._evidence_problems(entry, kept)]
-            last = entry
+            for writer, head in entry.journal.items():
+                anchors.setdefault(writer, []).append(head)
+            pruned |= entry.pruned
+            last, last_version = entry, max(last_version, entry.version)
             before, expected = digest.of_bytes(content), number + 1
-        if self._hint() >= expected:
-            problems.append(
-                f"the newest entry was number {self._hint()} once, and is {expected - 1} now: the end was cut off"
-            )
-        return problems
+        if (seen := chain.read_hint(self.store, HEAD)) >= expected:
+            problems.append(f"the newest entry was number {seen} once, and is {expected - 1} now: the end was cut off")
+        return problems + self.journal.verify(anchors, pruned)
 
     def _evidence_problems(self, entry: Entry, kept: dict[str, bool]) -> Iterator[str]:
         """What is wrong with an entry's evidence; `kept` remembers what was looked at, as entries share some."""
@@ -316,36 +295,9 @@ class OutrunError(SluiceError):
     """Another run changed the champion in the meantime."""
 
     def __init__(self, champion: Entry | None) -> None:
-        now = f"version {champion.number}" if champion else "none"
+        now = f"version {champion.version}" if champion else "none"
         super().__init__(f"the champion changed since the judgement: it is now {now}",
                          remedy="run the pipeline again, so that the challenger is judged against it")  # fmt: skip
-
-
-def _champion(kind: Kind, number: int, last: Entry | None, fields: dict[str, Any]) -> int:
-    """Who is served as of an entry."""
-    if kind in SERVED:
-        return number
-    served = last.champion if last else 0
-    if kind is Kind.WITHDRAWN and fields.get("withdraws") == served:
-        return fields.get("restores") or 0
-    return served
-
-
-def _law(kind: Kind, number: int, last: Entry | None) -> int:
-    """Which entry's policies are in force as of an entry: those of the first promotion, until others are adopted."""
-    in_force = last.law if last else 0
-    return number if kind is Kind.ADOPTED or (kind is Kind.PROMOTED and not in_force) else in_force
-
-
-def _claims(entry: Entry, last: Entry | None) -> Iterator[str]:
-    """What an entry claims of champion and law that does not follow from the one before."""
-    if last is None and entry.number > 1:
-        return
-    fields = {"restores": entry.restores, "withdraws": entry.withdraws}
-    if entry.champion != _champion(entry.kind, entry.number, last, fields):
-        yield f"names champion {entry.champion}, which does not follow from the entry before"
-    if entry.law != _law(entry.kind, entry.number, last):
-        yield f"names the law of entry {entry.law}, which does not follow from the entry before"
 
 
 def _key(number: int) -> str:

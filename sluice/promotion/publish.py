@@ -15,10 +15,10 @@ from sluice.errors import SluiceError, first_line
 from sluice.progress import progress
 from sluice.promotion.destinations import base
 from sluice.promotion.destinations.folder import REMOVED
-from sluice.promotion.ledger import SERVED, Entry, Kind, Ledger
+from sluice.promotion.ledger import AbsentError, Entry, Kind, Ledger
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from sluice.promotion.destinations.base import Destination
@@ -43,7 +43,7 @@ class Staged:
 
 
 @contextmanager
-def staged(book: Ledger, model: Path, destination: str, champion: Entry | None) -> Iterator[Staged]:
+def staged(book: Ledger, model: Path, destinations: Sequence[str], champion: Entry | None) -> Iterator[Staged]:
     """Stage a model at every destination; what is still staged when the block fails is removed.
 
     Where the block fails after its entry was written all the same (the store's answer was lost, or it was interrupted),
@@ -52,14 +52,14 @@ def staged(book: Ledger, model: Path, destination: str, champion: Entry | None) 
     Args:
         book: the ledger.
         model: its folder.
-        destination: one URI, or several separated by white space.
-        champion: the champion that the push rests on; its number leads the staged name (see `retain`).
+        destinations: their URIs.
+        champion: the champion that the push rests on; its entry's number leads the staged name (see `retain`).
 
     Raises:
         SluiceError: the model changed while it was copied, or a destination cannot take it.
     """
     name = f"{champion.number if champion else 0}-{uuid.uuid4().hex}"
-    here = Staged(name, "", [base.at(uri) for uri in base.split(destination)])
+    here = Staged(name, "", [base.at(uri) for uri in destinations])
     if not here.places:
         raise SluiceError("no destination is given", remedy="name one in sluice.yaml: destination")
     try:
@@ -90,51 +90,52 @@ def publish(book: Ledger, entry: Entry, *, previous: Entry | None) -> Entry:
     """
     done: list[Destination] = []
     for place in _places(entry):
-        progress(f"publishing version {entry.number} at {place.uri}")
+        progress(f"publishing version {entry.version} at {place.uri}")
         try:
-            place.publish(entry.staged, entry.number, at_once=entry.kind is Kind.ROLLED_BACK)
+            place.publish(entry.staged, entry.version, at_once=entry.kind is Kind.ROLLED_BACK)
         except Exception as error:
             return _withdraw(book, entry, previous, [*done, place], _told(place, error))
         done.append(place)
     return entry
 
 
-def repair(book: Ledger, destination: str = "") -> Entry | None:
+def repair(book: Ledger, destinations: Sequence[str] = ()) -> Entry | None:
     """Bring the destinations to what the ledger says; returns the champion, if any.
 
     A push that was cut off after its entry is published; a withdrawal that was cut off is carried out.
 
     Args:
         book: the ledger.
-        destination: destinations besides those of the champion.
+        destinations: URIs besides those of the champion.
 
     Raises:
         SluiceError: a destination does not take it, or holds what this ledger knows nothing of; says what to do.
     """
     champion = book.champion()
-    uris = base.split(f"{champion.destination if champion else ''} {destination}")
+    uris = (*(champion.destinations if champion else ()), *destinations)
     for place in [base.at(uri) for uri in dict.fromkeys(uris)]:
         versions = place.versions()
         champion = book.champion()  # read after the listing: what is listed and newer was withdrawn
         for version in versions:
-            if version > (champion.number if champion else 0):
+            if version > (champion.version if champion else 0):
                 _known(book, place, version)
                 progress(f"withdrawing version {version} from {place.uri}")
-                place.withdraw(version, champion.number if champion else None)
-        ours = champion and champion.staged and place.uri in base.split(champion.destination)
-        if champion and ours and not place.serves(champion.number):
+                place.withdraw(version, champion.version if champion else None)
+        ours = champion and champion.staged and place.uri in champion.destinations
+        if champion and ours and not place.serves(champion.version):
             _finish(place, champion)
     return champion
 
 
 def _known(book: Ledger, place: Destination, version: int) -> None:
     """Refuse to touch a version that this ledger did not publish."""
-    newest = book.last()
-    if version > (newest.number if newest else 0) or book.entry(version).kind not in SERVED:
+    try:
+        book.version(version)
+    except AbsentError:
         raise SluiceError(
             f"version {version} is published there, and this ledger ({book.store.uri}) knows nothing of it", where=place.uri,
             remedy="give the ledger that it was published by, or a destination of its own for this one",
-        )  # fmt: skip
+        ) from None  # fmt: skip
 
 
 def _finish(place: Destination, champion: Entry) -> None:
@@ -143,12 +144,12 @@ def _finish(place: Destination, champion: Entry) -> None:
     Raises:
         SluiceError: the destination does not take it.
     """
-    progress(f"finishing the push of version {champion.number} at {place.uri}")
+    progress(f"finishing the push of version {champion.version} at {place.uri}")
     try:
-        place.publish(champion.staged, champion.number, at_once=champion.kind is Kind.ROLLED_BACK)
+        place.publish(champion.staged, champion.version, at_once=champion.kind is Kind.ROLLED_BACK)
     except Exception as error:
         raise SluiceError(
-            f"version {champion.number} is on record, but not published: {first_line(error)}", where=place.uri,
+            f"version {champion.version} is on record, but not published: {first_line(error)}", where=place.uri,
             remedy="when the destination is well again, run again; or roll back: sluice rollback",
         ) from error  # fmt: skip
 
@@ -156,7 +157,7 @@ def _finish(place: Destination, champion: Entry) -> None:
 def retain(book: Ledger, champion: Entry, keep: int) -> None:
     """Remove what no one needs: old versions, and what pushes that were cut off have left staged.
 
-    A staged name leads with the champion's number that its push rests on. Once there is another champion that push
+    A staged name leads with the number of the champion's entry that its push rests on. Once there is another champion that push
     cannot be committed any more, so that what it left can go.
 
     Args:
@@ -172,7 +173,7 @@ def retain(book: Ledger, champion: Entry, keep: int) -> None:
             if name.startswith(REMOVED) or (late and name not in (champion.staged, before.staged if before else "")):
                 place.discard(name)
         versions = place.versions()
-        kept = {champion.number, before.number if before else 0, *versions[-keep:]}
+        kept = {champion.version, before.version if before else 0, *versions[-keep:]}
         for version in versions:
             if keep and version not in kept:
                 progress(f"removing version {version} from {place.uri}")
@@ -188,7 +189,7 @@ def served_before(book: Ledger, entry: Entry) -> Entry | None:
 
 
 def _places(entry: Entry) -> list[Destination]:
-    return [base.at(uri) for uri in base.split(entry.destination)]
+    return [base.at(uri) for uri in entry.destinations]
 
 
 def _told(place: Destination, error: Exception) -> str:
@@ -204,16 +205,16 @@ def _withdraw(book: Ledger, entry: Entry, previous: Entry | None, places: list[D
     Raises:
         SluiceError: what could not be undone.
     """
-    served = f"version {previous.number} is served, as before" if previous else "nothing is served, as before"
-    facts: dict[str, Any] = entry.model_dump(include={"use_case", "span", "run", "model", "destination", "facts"})
+    served = f"version {previous.version} is served, as before" if previous else "nothing is served, as before"
+    facts: dict[str, Any] = entry.model_dump(include={"use_case", "span", "run", "model", "destinations", "facts"})
     withdrawal = book.append(
         Kind.WITHDRAWN, **facts, withdraws=entry.number, restores=previous.number if previous else None,
-        reasons=(f"version {entry.number} could not be published: {why}", served),
+        reasons=(f"version {entry.version} could not be published: {why}", served),
     )  # fmt: skip
     failed = []
     for place in reversed(places):
         try:
-            place.withdraw(entry.number, previous.number if previous else None)
+            place.withdraw(entry.version, previous.version if previous else None)
         except Exception as error:
             failed.append(_told(place, error))
     for place in _places(entry):
@@ -222,6 +223,6 @@ def _withdraw(book: Ledger, entry: Entry, previous: Entry | None, places: list[D
         except Exception as error:
             failed.append(f"{_told(place, error)} (what was staged)")
     if failed:
-        raise SluiceError(f"version {entry.number} was withdrawn ({why}), and could not be undone at " + "; ".join(failed),
+        raise SluiceError(f"version {entry.version} was withdrawn ({why}), and could not be undone at " + "; ".join(failed),
                           where=book.store.uri, remedy="the next push tries again; until then it may be served there")  # fmt: skip
     return withdrawal

@@ -13,19 +13,21 @@ from typing import TYPE_CHECKING, Any
 
 from sluice import digest
 from sluice.errors import SluiceError
-from sluice.gates.verdict import Verdict
+from sluice.examples.split import EVAL
+from sluice.gates.verdict import JudgedRows, Verdict
 from sluice.models.manifest import ModelManifest
 from sluice.progress import progress
-from sluice.promotion import law, signature
+from sluice.promotion import approved_policies, signature
 from sluice.promotion.ledger import Entry, Kind, Ledger, OutrunError
 from sluice.promotion.policy import PushPolicy
 from sluice.promotion.publish import publish, repair, retain, staged
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from sluice.examples.manifest import Manifest
+    from sluice.promotion.approved_policies import Policies
 
 GATES = ("data", "model", "service")
 IMAGE = "SLUICE_IMAGE"
@@ -34,7 +36,7 @@ IMAGE = "SLUICE_IMAGE"
 
 def push(
     *, model: Path, statistics: Path, schema: Path, verdicts: dict[str, Path], policies: dict[str, dict[str, Any]],
-    examples: Manifest, destination: str, ledger: str, run: dict[str, Any],
+    examples: Manifest, destinations: Sequence[str], ledger: str, run: dict[str, Any],
 ) -> Entry:  # fmt: skip
     """Check the three verdicts again, publish the model, and append to the ledger.
 
@@ -45,9 +47,9 @@ def push(
         verdicts: gate to the folder of its verdict.
         policies: gate (and ``push``) to its policy as the use case has it.
         examples: the manifest of the examples it was trained on.
-        destination: URI under which versions are published, or several, separated by white space.
+        destinations: URIs under which versions are published.
         ledger: URI of the ledger.
-        run: for the record: ``use_case``, ``span``, ``run``, and ``facts`` (who, commit, ...).
+        run: for the record: ``use_case``, ``span``, ``run`` (a `RunReference`), and ``facts`` (who, commit, ...).
 
     Returns:
         The entry: promoted; refused, with the reasons; or withdrawn, where a destination failed.
@@ -56,29 +58,30 @@ def push(
         SluiceError: a store or a destination fails; says what was done by then.
     """
     book = Ledger.at(ledger)
-    champion = repair(book, destination)
+    champion = repair(book, destinations)
     progress("checking the three verdicts")
-    policies = law.complete(policies)
+    given = approved_policies.read(policies)
     judged, reasons = _load(verdicts)
     subjects = {"examples": examples.digest, "statistics": digest.of_tree(statistics), "schema": digest.of_tree(schema)}
-    reasons += _objections(judged, policies, subjects, champion)
-    reasons += law.objections(book, policies)
+    reasons += _objections(judged, given, subjects, champion)
+    reasons += _other_rows(judged, examples)
+    reasons += approved_policies.objections(book, given)
     reasons += _lineage(model, examples)
-    reasons += _unsigned(model, verdicts, PushPolicy.model_validate(policies["push"]))
+    reasons += _unsigned(model, verdicts, PushPolicy.model_validate(given.applied["push"]))
     record: dict[str, Any] = {
-        **run, "facts": {**run.get("facts", {}), **_images(judged)}, "destination": destination,
-        "verdicts": {gate: verdict.digest for gate, verdict in judged.items()}, "policies": law.digests(policies),
+        **run, "facts": {**run.get("facts", {}), **_images(judged)}, "destinations": tuple(destinations),
+        "verdicts": {gate: verdict.digest for gate, verdict in judged.items()}, "policies": given.digests,
     }  # fmt: skip
     kept = {f"verdict-{gate}": book.keep(verdicts[gate]) for gate in judged}
     case = _Case(book, champion, judged, record, kept)
     if reasons:
         found = digest.of_tree(model)
         return case.refused([*reasons, *_other_model(judged, found, champion)], found)
-    entry = case.committed(model, statistics, schema, policies)
+    entry = case.committed(model, statistics, schema, given)
     if entry.kind is Kind.PROMOTED:
         entry = publish(book, entry, previous=champion)
     if entry.kind is Kind.PROMOTED:
-        retain(book, entry, policies["push"]["keep"])
+        retain(book, entry, given.applied["push"]["keep"])
     return entry
 
 
@@ -104,17 +107,17 @@ class _Case:
         """Put on record that a model of this digest is refused."""
         return self.book.append(Kind.REFUSED, **self.record, model=model, evidence=self.kept, reasons=tuple(why))
 
-    def committed(self, model: Path, statistics: Path, schema: Path, policies: dict[str, dict[str, Any]]) -> Entry:
+    def committed(self, model: Path, statistics: Path, schema: Path, policies: Policies) -> Entry:
         """Stage the model and promote it; what was staged has to be what was judged, and the champion the same still."""
         book, champion = self.book, self.champion
         try:
-            with staged(book, model, self.record["destination"], champion) as here:
+            with staged(book, model, self.record["destinations"], champion) as here:
                 if swapped := _other_model(self.judged, here.digest, champion):
                     here.discard()
                     return self.refused(swapped, here.digest)
                 evidence = {
                     **self.kept, "statistics": book.keep(statistics), "schema": book.keep(schema),
-                    "policies": law.keep(book, policies),
+                    "policies": approved_policies.keep(book, policies),
                 }  # fmt: skip
                 return book.append(
                     Kind.PROMOTED, after=champion, staged=here.name, model=here.digest, **self.record, evidence=evidence,
@@ -149,7 +152,7 @@ def _load(folders: dict[str, Path]) -> tuple[dict[str, Verdict], list[str]]:
 
 
 def _objections(
-    judged: dict[str, Verdict], policies: dict[str, dict[str, Any]], subjects: dict[str, str], champion: Entry | None
+    judged: dict[str, Verdict], policies: Policies, subjects: dict[str, str], champion: Entry | None
 ) -> list[str]:
     """Why these verdicts do not bless what is given, but for the model's own digest."""
     found = []
@@ -164,11 +167,11 @@ def _objections(
         for name in JUDGED[gate]:
             if name in subjects and verdict.subjects.get(name) != subjects[name]:
                 found.append(_swapped(gate, name))
-        if digest.of_json(policies[gate]) != verdict.policy_digest:
+        if not approved_policies.same(gate, verdict.policy, policies.applied[gate]):
             found.append(f"the {gate} gate judged by another policy than the use case has")
-    if "model" in judged and judged["model"].baseline != (champion.number if champion else None):
+    if "model" in judged and judged["model"].baseline != (champion.version if champion else None):
         found.append(f"the model was judged against {_named(judged['model'].baseline)}, and the champion is now "
-                     f"{_named(champion.number if champion else None)}: run the pipeline again")  # fmt: skip
+                     f"{_named(champion.version if champion else None)}: run the pipeline again")  # fmt: skip
     return found
 
 
@@ -177,12 +180,34 @@ def _other_model(judged: dict[str, Verdict], model: str, champion: Entry | None)
     found = [_swapped(gate, "model") for gate, verdict in judged.items()
              if "model" in JUDGED[gate] and verdict.gate == gate and verdict.subjects.get("model") != model]  # fmt: skip
     if champion and champion.model == model:
-        found.append(f"the model is the champion, version {champion.number}: there is nothing to push")
+        found.append(f"the model is the champion, version {champion.version}: there is nothing to push")
     return found
 
 
 JUDGED = {"data": ("examples", "statistics", "schema"), "model": ("model", "examples"), "service": ("model",)}
 """What each gate judges."""
+
+
+def _other_rows(judged: dict[str, Verdict], examples: Manifest) -> Iterator[str]:
+    """Why the verdicts are not about the rows that they have to be about: all splits, and the evaluation split."""
+    asked = {"data": tuple(examples.splits), "model": (EVAL,)}
+    for gate, splits in asked.items():
+        verdict = judged.get(gate)
+        if verdict is None or verdict.gate != gate:
+            continue
+        if verdict.format == 1:
+            yield f"the verdict of the {gate} gate is of an earlier release and does not say which rows it judged: run the gate again"
+        elif set(verdict.splits) != set(splits):
+            yield (
+                f"the {gate} gate judged the rows of {', '.join(sorted(verdict.splits)) or 'no split'}, "
+                f"and a push asks for a verdict on {', '.join(sorted(splits))}"
+            )
+        else:
+            for split in splits:
+                if verdict.splits[split] != JudgedRows(
+                    rows=examples.splits[split].rows, digest=examples.split_digest(split)
+                ):
+                    yield _swapped(gate, f"rows of {split}")
 
 
 def _swapped(gate: str, name: str) -> str:

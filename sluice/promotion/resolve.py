@@ -32,10 +32,10 @@ def resolve(ledger_uri: str, *, model_out: Path, statistics_out: Path, schema_ou
             folder.mkdir(parents=True, exist_ok=True)
             (folder / NONE_FILE).write_text(json.dumps({"champion": None, "ledger": ledger_uri}) + "\n")
         return None
-    first = base.split(champion.destination)[0]
-    base.at(first).fetch(champion.number, model_out)
+    first = champion.destinations[0]
+    base.at(first).fetch(champion.version, model_out)
     if digest.of_tree(model_out) != champion.model:
-        raise SluiceError(f"the published version {champion.number} is not the model that the ledger records",
+        raise SluiceError(f"the published version {champion.version} is not the model that the ledger records",
                           where=first, remedy="roll back to an earlier version: sluice rollback")  # fmt: skip
     ledger.fetch(champion.evidence["statistics"], statistics_out)
     ledger.fetch(champion.evidence["schema"], schema_out)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from sluice.errors import SluiceError
 from sluice.promotion.destinations import base
-from sluice.promotion.ledger import SERVED, Entry, Kind, Ledger, OutrunError
+from sluice.promotion.ledger import Entry, Kind, Ledger, OutrunError
 from sluice.promotion.publish import publish, served_before, staged
 
 if TYPE_CHECKING:
@@ -36,21 +36,21 @@ def rollback(ledger: str, *, reason: str, by: str, to: int | None = None) -> Ent
     if champion is None:
         raise SluiceError("there is no champion to roll back from", where=ledger)
     target = _target(book, champion, to)
-    uri = base.split(target.destination)[0]
+    uri = target.destinations[0]
     place = base.at(uri)
     with tempfile.TemporaryDirectory() as scratch:
         model = Path(scratch) / "model"
-        if target.number not in place.versions():
-            raise SluiceError(f"version {target.number} is no longer published", where=uri,
+        if target.version not in place.versions():
+            raise SluiceError(f"version {target.version} is no longer published", where=uri,
                               remedy="name another with --to; see `sluice ledger log`")  # fmt: skip
-        place.fetch(target.number, model)
-        with _outrun(ledger), staged(book, model, champion.destination, champion) as here:
+        place.fetch(target.version, model)
+        with _outrun(ledger), staged(book, model, champion.destinations, champion) as here:
             if here.digest != target.model:
-                raise SluiceError(f"the published version {target.number} is not the model that the ledger records",
+                raise SluiceError(f"the published version {target.version} is not the model that the ledger records",
                                   where=uri, remedy="name another with --to; see `sluice ledger log`")  # fmt: skip
             entry = book.append(
                 Kind.ROLLED_BACK, after=champion, staged=here.name, restores=target.number, reasons=(f"{by}: {reason}",),
-                destination=champion.destination, facts={"by": by},
+                destinations=champion.destinations, facts={"by": by},
                 **target.model_dump(include={"use_case", "model", "verdicts", "evidence", "policies"}),
             )  # fmt: skip
     return publish(book, entry, previous=champion)
@@ -75,16 +75,13 @@ def _target(book: Ledger, champion: Entry, to: int | None) -> Entry:
             original = book.entry(original.restores)
         earlier = served_before(book, original)
         if earlier is None:
-            of = f"version {original.number}" + (
-                f", which version {champion.number} is" if original != champion else ""
+            of = f"version {original.version}" + (
+                f", which version {champion.version} is" if original != champion else ""
             )
             raise SluiceError(f"no other version was served before {of}", where=book.store.uri,
                               remedy="name one with --to; see `sluice ledger log`")  # fmt: skip
         return earlier
-    target = book.entry(to)
-    if target.kind not in SERVED:
-        raise SluiceError(f"entry {to} ({target.kind}) is no version: it was never served", where=book.store.uri,
-                          remedy="see `sluice ledger log`")  # fmt: skip
+    target = book.version(to)
     if target.model == champion.model:
-        raise SluiceError(f"version {to} is what version {champion.number} serves already", where=book.store.uri)
+        raise SluiceError(f"version {to} is what version {champion.version} serves already", where=book.store.uri)
     return target

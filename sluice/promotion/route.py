@@ -25,15 +25,15 @@ def route(ledger: str, *, percent: int, reason: str, by: str) -> Entry:
     if champion is None:
         raise SluiceError("there is no champion", where=ledger, remedy="run the training pipeline: sluice run")
     routed = []
-    for uri in base.split(champion.destination):
+    for uri in champion.destinations:
         if base.routes(uri):
-            base.router(uri).route(champion.number, percent)
+            base.router(uri).route(champion.version, percent)
             routed.append(uri)
     if not routed:
         raise SluiceError("none of its destinations routes traffic: a folder's server takes the newest version",
-                          where=champion.destination, remedy="use a vertex:// or kserve:// destination")  # fmt: skip
+                          where=", ".join(champion.destinations), remedy="use a vertex:// or kserve:// destination")  # fmt: skip
     return book.append(
-        Kind.ROUTED, use_case=champion.use_case, model=champion.model, destination=" ".join(routed),
-        reasons=(f"{by}: {reason}", f"version {champion.number} has {percent} % of the traffic"),
+        Kind.ROUTED, use_case=champion.use_case, model=champion.model, destinations=tuple(routed),
+        reasons=(f"{by}: {reason}", f"version {champion.version} has {percent} % of the traffic"),
         facts={"by": by, "percent": str(percent)},
     )  # fmt: skip

@@ -25,6 +25,7 @@ class ClassificationMetrics(Artifact, Protocol):
 def run(
     *, examples: Artifact, model: Artifact, champion_model: Artifact, champion_version: int, policy: dict[str, Any],
     evaluation: Artifact, verdict: Artifact, report: Artifact, metrics: Metrics, classification: ClassificationMetrics,
+    run_page: str = "",
 ) -> Gate:  # fmt: skip
     """Score both models on the evaluation split and judge the candidate."""
     from sluice.evaluation.evaluate import evaluate
@@ -40,7 +41,7 @@ def run(
         report_out=Path(report.path),
     )
     _log(scored, applied, metrics, classification)
-    return close(judged, verdict)
+    return close(judged, verdict, run_page)
 
 
 def _log(scored: Scored, policy: ModelPolicy, metrics: Metrics, classification: ClassificationMetrics) -> None:

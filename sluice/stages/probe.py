@@ -10,10 +10,9 @@ from sluice.stages.runtime import Artifact, Gate, close, parse, stage
 
 
 @stage
-def run(*, model: Artifact, golden: Artifact, policy: dict[str, Any], verdict: Artifact) -> Gate:
+def run(*, model: Artifact, golden: Artifact, policy: dict[str, Any], verdict: Artifact, run_page: str = "") -> Gate:
     """Send golden requests to the export and judge its answers, its latency and its size."""
     from sluice.serving.probe import probe
 
-    return close(
-        probe(model=Path(model.path), golden=Path(golden.path), policy=parse(ServicePolicy, policy, "policy")), verdict
-    )
+    judged = probe(model=Path(model.path), golden=Path(golden.path), policy=parse(ServicePolicy, policy, "policy"))
+    return close(judged, verdict, run_page)

@@ -6,14 +6,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from sluice.examples.manifest import Manifest
-from sluice.stages.runtime import Artifact, stage
+from sluice.stages.runtime import Artifact, RunRecord, stage
 
 
 class Pushed(NamedTuple):
-    """What the ledger recorded: ``promoted``, ``refused`` or ``withdrawn``, and the entry's number (the version, if promoted)."""
+    """What the ledger recorded: ``promoted``, ``refused`` or ``withdrawn``, the entry's number, and the version if promoted."""
 
     decision: str
     number: int
+    version: int
 
 
 @stage
@@ -27,9 +28,9 @@ def run(
     model_verdict: Artifact,
     service_verdict: Artifact,
     policies: dict[str, Any],
-    destination: str,
+    destinations: list[str],
     ledger: str,
-    run: dict[str, Any],
+    record: RunRecord,
 ) -> Pushed:
     """Publish what three verdicts blessed; whatever else comes is refused, and recorded as refused."""
     from sluice.promotion.push import push
@@ -45,8 +46,8 @@ def run(
         },
         policies=policies,
         examples=Manifest.load(Path(examples.path)),
-        destination=destination,
+        destinations=destinations,
         ledger=ledger,
-        run=run,
+        run=record.fields(),
     )
-    return Pushed(str(entry.kind), entry.number)
+    return Pushed(str(entry.kind), entry.number, entry.version)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-from sluice.stages.runtime import Artifact, stage
+from sluice.stages.runtime import Artifact, RunRecord, stage
 
 
 @stage
-def run(*, verdict: Artifact, ledger: str, run: dict[str, Any]) -> int:
+def run(*, verdict: Artifact, ledger: str, record: RunRecord) -> int:
     """Append a refusal; returns the entry's number."""
     from sluice.promotion.refuse import refuse
 
-    return refuse(verdict=Path(verdict.path), ledger=ledger, run=run).number
+    return refuse(verdict=Path(verdict.path), ledger=ledger, run=record.fields()).number

@@ -28,7 +28,7 @@ def run(
     champion = resolve(
         ledger, model_out=Path(model.path), statistics_out=Path(statistics.path), schema_out=Path(schema.path)
     )
-    version = champion.number if champion else 0
+    version = champion.version if champion else 0
     for artifact in (model, statistics, schema):
         artifact.metadata["version"] = version
     return Resolved(version, spans.select(parse(Source, source, "source"), span, Ledger.at(ledger).last_span()))

@@ -9,6 +9,7 @@ import os
 import re
 import sys
 import traceback
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, Protocol, TypeVar
 
@@ -20,6 +21,7 @@ from sluice.errors import SluiceError
 from sluice.gates.verdict import Mode, Status, Verdict
 from sluice.modules import UserCodeError
 from sluice.promotion.signature import sign_if_asked
+from sluice.run import RUN_ID, reference, run_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,6 +39,7 @@ class Artifact(Protocol):
     """What a stage needs of a KFP artifact: a local path, and metadata that travels with it."""
 
     path: str
+    uri: str
     metadata: dict[str, Any]
 
 
@@ -44,6 +47,32 @@ class Metrics(Artifact, Protocol):
     """KFP's Metrics artifact."""
 
     def log_metric(self, metric: str, value: float) -> None: ...  # noqa: D102
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """What an entry of the ledger says of the run that wrote it, as the component gets it.
+
+    Attributes:
+        name: the use case.
+        span: the span, in explicit form.
+        run: the run's display name.
+        run_id: its ID on its service.
+        run_page: address of its page, with ``{id}`` and ``{name}`` where ID and display name go.
+        facts: who, commit, ...
+    """
+
+    name: str
+    span: str
+    run: str
+    run_id: str
+    run_page: str
+    facts: dict[str, Any]
+
+    def fields(self) -> dict[str, Any]:
+        """Fields of an entry."""
+        run = reference(self.run, os.environ.get(RUN_ID, self.run_id), self.run_page)
+        return {"use_case": self.name, "span": self.span, "run": run, "facts": self.facts}
 
 
 class Gate(NamedTuple):
@@ -112,12 +141,22 @@ def present(artifact: Artifact) -> Path | None:
     return None if (folder / "none.json").exists() else folder
 
 
-def close(verdict: Verdict, artifact: Artifact) -> Gate:
+def close(verdict: Verdict, artifact: Artifact, run_page: str = "") -> Gate:
     """Save and sign a verdict, mirror it in the artifact's metadata and tell the graph; in ``fail`` mode a closed gate raises.
+
+    The verdict names the run that judged. Its ID is taken from the artifact's URI: as a parameter it would differ in each
+    run, and no service would take the gate, or a step after it, from its cache.
+
+    Args:
+        verdict: the verdict.
+        artifact: where it goes.
+        run_page: address of a run's page, with ``{id}`` where its ID goes.
 
     Raises:
         SluiceError: the gate is closed and its mode is ``fail``; the message holds the reasons.
     """
+    run = run_of(getattr(artifact, "uri", ""))
+    verdict = verdict.model_copy(update={"run": reference("", run, run_page)})
     verdict.save(Path(artifact.path))
     sign_if_asked(Path(artifact.path))
     artifact.metadata.update(

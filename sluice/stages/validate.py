@@ -28,6 +28,7 @@ def run(
     verdict: Artifact,
     report: Artifact,
     given_schema: str = "",
+    run_page: str = "",
 ) -> Gate:
     """Judge the examples against the schema, the policy and the champion's statistics."""
     from sluice.statistics.validate import validate
@@ -49,4 +50,4 @@ def run(
         schema_out=Path(schema.path),
         report_out=Path(report.path),
     )
-    return close(judged, verdict)
+    return close(judged, verdict, run_page)

@@ -141,7 +141,7 @@ def expected() -> dict[str, Any]:
 
 
 def main(name: str) -> None:
-    from sluice.promotion import law
+    from sluice.promotion import approved_policies
     from sluice.promotion.ledger import Ledger
     from sluice.promotion.rollback import rollback
 
@@ -158,7 +158,7 @@ def main(name: str) -> None:
     Path("sluice.yaml").write_text(USE_CASE.replace("at_least: 0.52", "at_least: 0.53"))
     from sluice.config.load import load
 
-    law.adopt(
+    approved_policies.adopt(
         "ledger", load(Path("sluice.yaml")).policies.model_dump(mode="json"), reason="a higher bound", by="freeze"
     )
     withdrawn()

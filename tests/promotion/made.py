@@ -10,7 +10,7 @@ from sluice import digest
 from sluice.examples.manifest import Manifest
 from sluice.gates.verdict import Outcome, Reason, verdict
 from sluice.models.manifest import ModelManifest, RawType, Task
-from sluice.promotion.law import POLICIES
+from sluice.promotion.approved_policies import POLICIES
 from sluice.promotion.ledger import Entry, Ledger
 from sluice.promotion.push import push
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from sluice.errors import SluiceError
-from sluice.promotion import law
+from sluice.promotion import approved_policies
 from sluice.promotion.destinations import base, kserve
 from sluice.promotion.ledger import Kind, Ledger
 from sluice.promotion.resolve import resolve
@@ -83,7 +83,7 @@ def test_a_version_that_still_has_traffic_at_kserve_is_kept(
     assert base.at(place).versions() == [1, 2, 3]  # 1 has the rest, 2 was the champion before
     entry = route(ledger, percent=100, reason="quiet", by="ann")
     assert route(ledger, percent=100, reason="still", by="ann").number == entry.number + 1
-    law.adopt(ledger, {**candidates[0].policies, "push": {"keep": 2}}, reason="more", by="ann")
+    approved_policies.adopt(ledger, {**candidates[0].policies, "push": {"keep": 2}}, reason="more", by="ann")
     candidates[0].policies["push"] = {"keep": 2}
     assert candidates[0].judged_and_pushed(ledger, place).number == 7
     assert base.at(place).versions() == [3, 7]

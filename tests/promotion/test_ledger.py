@@ -144,13 +144,36 @@ def test_champion_and_newest_are_found_in_a_few_reads_however_long_the_history(
     for _ in range(200):
         ledger.append(Kind.REFUSED, reasons=("too few rows",))
     reads: list[str] = []
-    get = type(ledger.store).get
-    monkeypatch.setattr(type(ledger.store), "get", lambda self, key: reads.append(key) or get(self, key))
-    monkeypatch.setattr(type(ledger.store), "keys", lambda *_: pytest.fail("listed"))
+    for name in ("get", "has"):
+        ask = getattr(Store, name)
+        monkeypatch.setattr(Store, name, lambda self, key, ask=ask: reads.append(key) or ask(self, key))
+    monkeypatch.setattr(Store, "keys", lambda *_: pytest.fail("listed"))
     champion = ledger.champion()
     assert champion is not None
     assert champion.number == 1
-    assert len(reads) == 4  # the hint, the newest, the one after it (absent), the champion
+    assert len(reads) == 5  # the hint, whether the newest and one after it are there, the newest, the champion
+
+
+def test_a_version_has_a_counter_of_its_own(ledger: Ledger) -> None:
+    for _ in range(3):
+        promote(ledger)
+        for _ in range(4):
+            ledger.append(Kind.REFUSED, reasons=("too few rows",))
+    assert [entry.version for entry in ledger.entries() if entry.version] == [3, 2, 1]
+    assert [ledger.version(version).number for version in (1, 2, 3)] == [1, 6, 11]
+    for absent in (0, 4, 11):
+        with pytest.raises(SluiceError, match=f"no version {absent}"):
+            ledger.version(absent)
+    assert ledger.verify() == []
+
+
+def test_a_version_that_is_not_the_next_is_found(ledger: Ledger) -> None:
+    promote(ledger)
+    promote(ledger)
+    entry_file(ledger, 2).write_bytes(ledger.entry(2).model_copy(update={"version": 7, "last_version": 7}).to_bytes())
+    assert ledger.verify() == [
+        "entry 2 publishes version 7, and 2 is next", "entry 2 says that the highest version is 7, and it is 2",
+    ]  # fmt: skip
 
 
 def test_a_clock_that_goes_backwards_changes_nothing(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ import pytest
 from sluice import digest
 from sluice.errors import SluiceError
 from sluice.gates.verdict import Outcome, Verdict
-from sluice.promotion import law
+from sluice.promotion import approved_policies
 from sluice.promotion.destinations import base
 from sluice.promotion.destinations.folder import LocalFolder
 from sluice.promotion.ledger import Entry, Kind, Ledger
@@ -136,14 +136,14 @@ def test_a_policy_weakened_in_the_run_s_parameters_is_refused_until_it_is_adopte
         "if the change is meant, adopt it (sluice adopt --reason ...)",
     )
     with pytest.raises(SluiceError, match="is not the one in force since entry 1"):
-        law.check(ledger, weak.policies)
-    adopted = law.adopt(ledger, weak.policies, reason="0.65 was out of reach", by="ann")
+        approved_policies.check(ledger, weak.policies)
+    adopted = approved_policies.adopt(ledger, weak.policies, reason="0.65 was out of reach", by="ann")
     assert (adopted.kind, adopted.law, adopted.champion) == (Kind.ADOPTED, 3, 1)
     assert adopted.reasons[0] == "ann: 0.65 was out of reach"
-    law.check(ledger, weak.policies)
+    approved_policies.check(ledger, weak.policies)
     assert weak.judged_and_pushed(ledger, str(published)).kind is Kind.PROMOTED
     with pytest.raises(SluiceError, match="are in force already, since entry 3"):
-        law.adopt(ledger, weak.policies, reason="again", by="ann")
+        approved_policies.adopt(ledger, weak.policies, reason="again", by="ann")
     assert Ledger.at(ledger).verify() == []
 
 
@@ -184,7 +184,7 @@ def test_retention_keeps_the_newest_the_champion_and_the_one_before(
     assert served(published)[back.number] == "model 3"
     one = made.candidate(tmp_path / "7", "model 7")
     one.policies["push"] = {"keep": 1}
-    law.adopt(ledger, one.policies, reason="less", by="ann")
+    approved_policies.adopt(ledger, one.policies, reason="less", by="ann")
     assert one.judged_and_pushed(ledger, str(published)).number == 8
     assert sorted(served(published)) == [6, 8]  # the champion, and the one served before it
     with pytest.raises(SluiceError, match="version 5 is no longer published"):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sluice.errors import SluiceError
-from sluice.promotion import law, signature
+from sluice.promotion import approved_policies, signature
 from sluice.promotion.destinations import base
 from sluice.promotion.ledger import Kind, Ledger
 from tests.promotion import made
@@ -140,6 +140,6 @@ def test_a_key_in_a_token_signs(wary: Candidate, ledger: str, published: Path, t
 
 def test_a_signer_that_is_no_public_key_is_a_mistake(keys: dict[str, Path]) -> None:
     with pytest.raises(SluiceError, match=r"policies.push: .*a public key in PEM form is expected"):
-        law.complete(
+        approved_policies.read(
             {"data": {}, "model": made.MODEL_POLICY, "service": {}, "push": {"signers": [keys["ours"].read_text()]}}
         )

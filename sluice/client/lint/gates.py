@@ -131,9 +131,9 @@ def _opens(condition: Condition, judge: Task) -> bool:
 @rule("published-without-push", Level.ERROR, "a step publishes past the gates",
       "let push publish: it has destinations on Vertex AI, KServe and any store")  # fmt: skip
 def published_without_push(pipeline: Pipeline) -> Iterator[Found]:
-    """Other steps that call the pusher, get its destination, or upload or deploy models."""
+    """Other steps that call the pusher, get its destinations, or upload or deploy models."""
     pushes = _pushes(pipeline)
-    places = [push.parameters["destination"] for push in pushes if "destination" in push.parameters]
+    places = [push.parameters["destinations"] for push in pushes if "destinations" in push.parameters]
     for task in pipeline.tasks:
         if task in pushes:
             continue
@@ -144,4 +144,4 @@ def published_without_push(pipeline: Pipeline) -> Iterator[Found]:
             yield task.place, f"{task.path[-1]} uploads or deploys a model"
         for name, origin in task.parameters.items():
             if origin in places and origin.kind != "unknown":
-                yield (*task.place, "inputs", "parameters", name), f"{task.path[-1]} gets the destination as {name}"
+                yield (*task.place, "inputs", "parameters", name), f"{task.path[-1]} gets the destinations as {name}"

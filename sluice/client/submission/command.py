@@ -192,11 +192,13 @@ def _prepared(
     if not file.is_file():
         raise SluiceError("no such file", where=str(file), remedy="compile it first: sluice compile")
     facts = provenance(config if config.is_dir() else config.parent)
-    made = work(use_case, file, span=span, key=key, facts=facts, pods=where is Where.KUBEFLOW, own=pipeline is not None)
+    target = _target(where, use_case)
+    made = work(use_case, file, span=span, key=key, facts=facts, run_page=target.run_page, pods=where is Where.KUBEFLOW,
+                own=pipeline is not None)  # fmt: skip
     if where is Where.VERTEX and len(made.documents) > 1:
         raise SluiceError("the pipeline has a second document, with settings of pods: Vertex AI refuses it", where=str(file),
                           remedy="take the portable build, e.g. build/pipelines/training.yaml")  # fmt: skip
-    return _target(where, use_case), made
+    return target, made
 
 
 def _warn_of_tags(work: Work) -> None:

@@ -35,6 +35,11 @@ class KubeflowPipelines:
     def __init__(self, use_case: UseCase) -> None:
         self.settings: Kubeflow = use_case.platform.kubeflow
 
+    @property
+    def run_page(self) -> str:
+        """See `Target.run_page`."""
+        return f"{self.settings.host.rstrip('/')}/#/runs/details/{{id}}" if self.settings.host else ""
+
     def request(self, work: Work) -> dict[str, Any]:
         """See `Target.request`."""
         spec, *pods = work.documents
@@ -170,7 +175,7 @@ class KubeflowPipelines:
             if _pod(task)
         )
         error = run.error.message if run.error else ""
-        url = f"{self.settings.host.rstrip('/')}/#/runs/details/{run.run_id}" if self.settings.host else ""
+        url = self.run_page.format(id=run.run_id)
         return Run(run.run_id, STATES.get(run.state, State.PENDING), steps, error, url, known)
 
 

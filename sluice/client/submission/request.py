@@ -92,6 +92,10 @@ class ServiceError(SluiceError):
 class Target(Protocol):
     """A service that runs pipelines."""
 
+    @property
+    def run_page(self) -> str:
+        """Address of a run's page, with ``{id}`` and ``{name}`` where its ID and name go; empty where there is none."""
+
     def request(self, work: Work) -> dict[str, Any]:
         """The request that `submit` would send, as plain JSON."""
 
@@ -145,7 +149,15 @@ class Work:
 
 
 def work(
-    use_case: UseCase, pipeline: Path, *, span: str, key: str, facts: dict[str, str], pods: bool, own: bool
+    use_case: UseCase,
+    pipeline: Path,
+    *,
+    span: str,
+    key: str,
+    facts: dict[str, str],
+    run_page: str,
+    pods: bool,
+    own: bool,
 ) -> Work:
     """Complete a compiled pipeline for submission.
 
@@ -155,6 +167,7 @@ def work(
         span: the span to train on.
         key: idempotency key; empty: a new one.
         facts: for the record.
+        run_page: address of a run's page (see `Target.run_page`).
         pods: whether the settings of pods go along (Kubeflow).
         own: whether the pipeline is the user's, and is left as it is.
 
@@ -174,7 +187,7 @@ def work(
         more = [settings.kubernetes_document(spec, platform.kubernetes)] if pods else []
     _pullable(spec)
     _reachable(use_case)
-    given = arguments(use_case, span, facts)
+    given = arguments(use_case, span, facts, run_page=run_page)
     known = spec["root"].get("inputDefinitions", {}).get("parameters", {})
     return Work(
         use_case,
@@ -214,7 +227,7 @@ def _reachable(use_case: UseCase) -> None:
     """Local paths are those of this machine, unless a volume is mounted there."""
     mounts = tuple(f"{volume.mount.rstrip('/')}/" for volume in use_case.platform.kubernetes.volumes)
     uris = [("source.uri", use_case.source.uri), ("ledger", use_case.ledger),
-            *(("destination", uri) for uri in use_case.destination.split())]  # fmt: skip
+            *(("destination", uri) for uri in use_case.destination)]  # fmt: skip
     for name, uri in uris:
         if uri and storage.is_local(uri) and not (mounts and str(storage.local_path(uri)).startswith(mounts)):
             raise SluiceError(f"{uri!r} is a path on this machine: a cluster does not reach it", where=name,

@@ -38,6 +38,11 @@ class VertexPipelines:
                 raise SluiceError(f"platform.vertex.{name} is not set", where="sluice.yaml",
                                   remedy=f"set it there, or with --set platform.vertex.{name}=...")  # fmt: skip
 
+    @property
+    def run_page(self) -> str:
+        """See `Target.run_page`; a job's name is its ID there."""
+        return CONSOLE.format(location=self.settings.location, project=self.settings.project, id="{name}")
+
     def request(self, work: Work) -> dict[str, Any]:
         """See `Target.request`."""
         from google.auth.credentials import AnonymousCredentials

@@ -70,11 +70,6 @@ class Destination(Protocol):
         """Remove a version; one that has traffic is left."""
 
 
-def split(uris: str) -> list[str]:
-    """The URIs of a `destination`: one, or several separated by white space."""
-    return uris.split()
-
-
 def at(uri: str) -> Destination:
     """The destination at a URI.
 

@@ -1,0 +1,1 @@
+"""Long checks of concurrency: `make soak`."""
