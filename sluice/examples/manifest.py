@@ -51,6 +51,8 @@ class Manifest(BaseModel):
         duplicates: rows that repeat another row in every column; None where nobody counted.
         shared: distinct rows that stand in more than one split; None where nobody counted.
         digest: of the content, whatever the order of files and rows.
+        content_id: the same rows in the same splits have the same one, whatever the parts (`sluice.examples.write.Content`);
+            not collision-resistant; None where it was written before there was one.
         warnings: sentences for a person, e.g. of the PII scan.
     """
 
@@ -70,6 +72,7 @@ class Manifest(BaseModel):
     duplicates: int | None = None
     shared: int | None = None
     digest: str
+    content_id: str | None = None
     warnings: list[str] = []
 
     def save(self, folder: Path) -> None:
