@@ -105,18 +105,16 @@ def _read(
     (out / "spool.parquet").unlink(missing_ok=True)
     quarantined = quarantine.collect(database, reading, aside)
     quarantine.hold(database, quarantined, seen + quarantined, source.quarantine, source.uri)
-    if quarantined:
-        quarantine.write(database, out)
+    quarantined_files = quarantine.write(database, out, quarantined) if quarantined else ()
     written = splits.close(list(split.ratios) if split.by_hash else [TRAIN, EVAL] if split.time else [])
     read = spans.read(source, span)
-    held_rows = content.facts(database, stored, split)
     return Manifest(
         sources=_counted(held, reading, aside, database), columns=stored, splits=written,
         inferred=[column for column in columns.inferred if column in stored],
         split={**split.model_dump(mode="json", exclude_none=True), "hash": hashing.NAME, "hash_version": hashing.VERSION},
         spans=[part.label for part in read], version=reading.version or spans.versions(read),
-        rows_in=seen + quarantined, quarantined=quarantined, left_out=seen - placed,
-        warnings=scan.close(), **held_rows, digest=held_rows["content_id"],
+        rows_in=seen + quarantined, quarantined=quarantined, quarantine=quarantined_files, left_out=seen - placed,
+        warnings=scan.close(), **content.facts(database, stored, split),
     )  # fmt: skip
 
 

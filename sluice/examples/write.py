@@ -63,7 +63,7 @@ class Splits:
         for name in [*named, *sorted(self._rows.keys() - set(named))]:
             self._flush(name, last=True)
             self._writers[name].close()
-            facts[name] = SplitFacts(rows=self._rows[name], bytes=self._file(name).stat().st_size, files=1)
+            facts[name] = SplitFacts.of(self._folder, name)
             progress(f"{name}: {facts[name].rows:,} rows")
         return facts
 
