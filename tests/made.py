@@ -8,7 +8,6 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sluice import digest
 from sluice.examples.dataset import Examples
 from sluice.examples.manifest import Manifest, SplitFacts
 
@@ -22,10 +21,10 @@ def examples(folder: Path, table: pa.Table, every: int = 5) -> Examples:
         file = folder / name / "part-00000.parquet"
         file.parent.mkdir(parents=True)
         pq.write_table(table.take(index), file)
-        facts[name] = SplitFacts(rows=len(index), bytes=file.stat().st_size, files=1)
+        facts[name] = SplitFacts.of(folder, name)
     Manifest(
         sources=[], columns={field.name: str(field.type) for field in table.schema}, splits=facts, split={},
-        rows_in=table.num_rows, duplicates=int(table.to_pandas().duplicated().sum()), digest=digest.of_json(repr(table.to_pydict())),
+        rows_in=table.num_rows, duplicates=int(table.to_pandas().duplicated().sum()),
     ).save(folder)  # fmt: skip
     return Examples.load(folder)
 

@@ -91,10 +91,10 @@ def _read(
     latest = None
     if split.time and split.time.last:
         batches, latest = divide.held(batches, split.time.column, out / "spool.parquet")
-    placed = 0
+    seen, placed = 0, 0
     for batch in batches:
         hashes = hashing.hashed(batch, stored)
-        content.add(hashing.hashed(batch, columns.kinds) if split.column else hashes)
+        seen += len(batch)
         scan.see(batch, hashes)
         for name, inside in divide.parts(batch, hashes, split, latest):
             part, own = batch.filter(inside), hashes.filter(inside)
@@ -104,9 +104,8 @@ def _read(
                 content.place(name, own)
     (out / "spool.parquet").unlink(missing_ok=True)
     quarantined = quarantine.collect(database, reading, aside)
-    quarantine.hold(database, quarantined, content.rows + quarantined, source.quarantine, source.uri)
-    if quarantined:
-        quarantine.write(database, out)
+    quarantine.hold(database, quarantined, seen + quarantined, source.quarantine, source.uri)
+    quarantined_files = quarantine.write(database, out, quarantined) if quarantined else ()
     written = splits.close(list(split.ratios) if split.by_hash else [TRAIN, EVAL] if split.time else [])
     read = spans.read(source, span)
     return Manifest(
@@ -114,7 +113,7 @@ def _read(
         inferred=[column for column in columns.inferred if column in stored],
         split={**split.model_dump(mode="json", exclude_none=True), "hash": hashing.NAME, "hash_version": hashing.VERSION},
         spans=[part.label for part in read], version=reading.version or spans.versions(read),
-        rows_in=content.rows + quarantined, quarantined=quarantined, left_out=content.rows - placed,
+        rows_in=seen + quarantined, quarantined=quarantined, quarantine=quarantined_files, left_out=seen - placed,
         warnings=scan.close(), **content.facts(database, stored, split),
     )  # fmt: skip
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sluice.errors import SluiceError
 from sluice.examples.rows import CAUSE, FILE, TEXT
 from sluice.examples.sql import quote as _quote
+from sluice.parts import describe
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from sluice.examples.formats import Reading
     from sluice.examples.source import Quarantine
+    from sluice.parts import Part
 
 FOLDER = "quarantine"
 SHOWN = 10
@@ -135,8 +137,9 @@ def hold(database: duckdb.DuckDBPyConnection, found: int, rows: int, limits: Qua
     )
 
 
-def write(database: duckdb.DuckDBPyConnection, out: Path) -> None:
-    """Write ``quarantine/part-00000.parquet`` (source, line, cause, text), in order."""
+def write(database: duckdb.DuckDBPyConnection, out: Path, rows: int) -> tuple[Part, ...]:
+    """Write ``quarantine/part-00000.parquet`` (source, line, cause, text), in order; returns the file as it is listed."""
     (out / FOLDER).mkdir()
     file = out / FOLDER / "part-00000.parquet"
     database.execute(f"COPY (FROM quarantine ORDER BY source, line) TO {_quote(str(file))} (FORMAT parquet)")
+    return (describe(out, file, rows),)

@@ -63,7 +63,7 @@ class Splits:
         for name in [*named, *sorted(self._rows.keys() - set(named))]:
             self._flush(name, last=True)
             self._writers[name].close()
-            facts[name] = SplitFacts(rows=self._rows[name], bytes=self._file(name).stat().st_size, files=1)
+            facts[name] = SplitFacts.of(self._folder, name)
             progress(f"{name}: {facts[name].rows:,} rows")
         return facts
 
@@ -87,32 +87,30 @@ class Splits:
 
 
 class Content:
-    """What the rows hold all together: how many, their digest, which repeat and which stand in several splits.
+    """What the rows hold all together: their content id, which repeat and which stand in several splits.
 
-    The digest is of the sum of the rows' hashes and the sum of the hashes mixed once more (order does not count,
-    repeated rows do), of the columns and of the split.
+    The content id is the digest of the columns and, for each split, of its rows' number, the sum of their hashes and the
+    sum of the hashes mixed once more: the same rows in the same splits give the same id, whatever their order, the parts
+    and the files they came from; repeated rows count. The sums have 64 bits and no key: two sets of rows with the same id
+    can be made on purpose. It names content; what proves that bytes are unchanged is the sha256 of each part.
     """
 
     def __init__(self, folder: Path) -> None:
         self._file = folder / HASHES
-        self._names: dict[str, int] = {}
+        self._splits: dict[str, list[int]] = {}  # rows and the two sums
         self._writer: Any = None
-        self.rows, self._sums = 0, [0, 0]
-
-    def add(self, hashes: pa.Array) -> None:
-        """Hashes of rows, of all their columns."""
-        import pyarrow.compute as pc
-
-        self.rows += len(hashes)
-        for index, values in enumerate((hashes, hashing.mix(hashes))):
-            self._sums[index] = (self._sums[index] + (pc.sum(values).as_py() or 0)) % hashing.SPACE
 
     def place(self, name: str, hashes: pa.Array) -> None:
-        """Hashes of rows that a split got."""
+        """Hashes of rows that a split got, of all their columns."""
         import pyarrow as pa
+        import pyarrow.compute as pc
         import pyarrow.parquet as pq
 
-        number = pa.repeat(pa.scalar(self._names.setdefault(name, len(self._names)), pa.int32()), len(hashes))
+        facts = self._splits.setdefault(name, [0, 0, 0])
+        facts[0] += len(hashes)
+        for index, values in enumerate((hashes, hashing.mix(hashes)), 1):
+            facts[index] = (facts[index] + (pc.sum(values).as_py() or 0)) % hashing.SPACE
+        number = pa.repeat(pa.scalar(list(self._splits).index(name), pa.int32()), len(hashes))
         batch = pa.record_batch({"hash": hashes, "split": number})
         self._writer = self._writer or pq.ParquetWriter(
             self._file, batch.schema, compression="none", use_dictionary=["split"]
@@ -120,7 +118,7 @@ class Content:
         self._writer.write_batch(batch)
 
     def facts(self, database: duckdb.DuckDBPyConnection, columns: dict[str, str], split: Split) -> dict[str, Any]:
-        """`digest`, `duplicates` and `shared` of the manifest.
+        """`content_id`, `duplicates` and `shared` of the manifest.
 
         By hash or time, equal rows fall in one split; only a source can have put them in two.
         """
@@ -133,13 +131,6 @@ class Content:
                 f"SELECT count(*) FROM (SELECT 1 FROM {found} GROUP BY hash HAVING min(split) <> max(split))"  # noqa: S608
             ).fetchall()[0]
         self._file.unlink()
-        named = digest.of_json(
-            [
-                dict(sorted(columns.items())),
-                split.model_dump(mode="json"),
-                hashing.VERSION,
-                self.rows,
-                *map(str, self._sums),
-            ]
-        )
-        return {"digest": named, "duplicates": placed - distinct, "shared": shared}
+        sums = {name: list(map(str, facts)) for name, facts in self._splits.items()}
+        named = digest.of_json({"columns": columns, "hash": hashing.VERSION, "splits": sums})
+        return {"content_id": named, "duplicates": placed - distinct, "shared": shared}

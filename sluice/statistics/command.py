@@ -13,7 +13,6 @@ from typing import Any
 
 import yaml
 
-from sluice import digest
 from sluice.errors import SluiceError
 from sluice.examples.dataset import Examples
 from sluice.examples.manifest import MANIFEST_FILE, Manifest, SourceFile, SplitFacts
@@ -97,7 +96,7 @@ def _examples(data: Path, out: Path) -> Examples:
         )
     target = out / WHOLE
     target.mkdir(parents=True, exist_ok=True)
-    columns, rows = {}, 0
+    columns = {}
     for number, file in enumerate(files):
         try:
             table = arrow_csv.read_csv(file) if file.suffix in (".csv", ".gz") else pq.read_table(file)
@@ -106,12 +105,11 @@ def _examples(data: Path, out: Path) -> Examples:
                 f"cannot be read: {error}", where=str(file), remedy="give a Parquet or CSV file"
             ) from error
         pq.write_table(table, target / f"part-{number:05d}.parquet")
-        columns, rows = {field.name: str(field.type) for field in table.schema}, rows + table.num_rows
-    size = sum(file.stat().st_size for file in files)
+        columns = {field.name: str(field.type) for field in table.schema}
+    facts = SplitFacts.of(out, WHOLE)
     Manifest(
         sources=[SourceFile(uri=str(file), size=file.stat().st_size) for file in files], columns=columns, split={},
-        splits={WHOLE: SplitFacts(rows=rows, bytes=size, files=len(files))}, rows_in=rows,
-        digest=digest.of_json([digest.of_file(file) for file in files]),
+        splits={WHOLE: facts}, rows_in=facts.rows,
     ).save(out)  # fmt: skip
     return Examples.load(out)
 

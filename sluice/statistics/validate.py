@@ -84,6 +84,7 @@ def _statistics(
     first = split == TRAIN or TRAIN not in examples.manifest.splits
     edges = {k: h.edges for k, h in before.split(TRAIN).histograms.items()} if before and first else None
     categorical = features.counted_as_text()
+    examples.files(split)  # checked once, before the shards are forked
     batches = functools.partial(examples.batches, split)
     made = compute(
         batches, categorical=categorical, edges=edges, label=label if first else "", features=columns,

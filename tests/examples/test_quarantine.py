@@ -162,7 +162,7 @@ def test_a_killed_ingest_leaves_nothing_and_the_next_one_works(tmp_path: Path) -
     assert {file.name for file in (tmp_path / "out").iterdir()} == {"train", "eval", "examples.json"}
 
 
-def test_the_digest_does_not_depend_on_the_order_of_files(tmp_path: Path) -> None:
+def test_the_content_id_does_not_depend_on_the_order_of_files(tmp_path: Path) -> None:
     for folder, names in (("one", "ab"), ("two", "ba")):
         (tmp_path / folder).mkdir()
         for part, name in enumerate(names):
@@ -171,7 +171,7 @@ def test_the_digest_does_not_depend_on_the_order_of_files(tmp_path: Path) -> Non
     one, two = (
         ingest(Source(uri=str(tmp_path / f / "*.csv")), Split(), "", tmp_path / f / "out") for f in ("one", "two")
     )
-    assert one.digest == two.digest
+    assert one.content_id == two.content_id
     assert one.splits["train"].rows == two.splits["train"].rows
 
 

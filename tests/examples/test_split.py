@@ -145,9 +145,11 @@ def test_neither_row_order_nor_file_layout_changes_a_row(tmp_path: Path) -> None
     table(tmp_path / "many", f"{select} WHERE i < 300", "a.parquet")
     first = ingest(one, Split(), "", tmp_path / "first")
     second = ingest(Source(uri=str(tmp_path / "many" / "*.parquet")), Split(), "", tmp_path / "second")
-    assert first.digest == second.digest
+    assert first.content_id == second.content_id
     turned = ingest(table(tmp_path / "turned", f"SELECT t, id, x FROM ({select})"), Split(), "", tmp_path / "third")
-    assert turned.digest == first.digest
+    assert turned.content_id == first.content_id
+    other = ingest(one, Split(ratios={"train": 4, "eval": 2}), "", tmp_path / "other")
+    assert other.content_id != first.content_id, "some rows stand in another split"
     for split in ("train", "eval"):
         assert keys(tmp_path / "first", split) == keys(tmp_path / "second", split) == keys(tmp_path / "third", split)
 
@@ -191,7 +193,7 @@ def test_by_the_source(tmp_path: Path) -> None:
     assert one.duplicates == 10
     assert one.shared == 0, "90 is a multiple of 3: equal rows stand in one fold"
     moved = ingest(table(tmp_path / "m", select.replace("i % 3", "(i + 1) % 3")), Split(column="fold", names=names), "", tmp_path / "m" / "out")  # fmt: skip
-    assert moved.digest != one.digest, "where a row stands is content"
+    assert moved.content_id != one.content_id, "where a row stands is content"
     twins = table(tmp_path / "b", "SELECT i // 2 AS id, ['a', 'b'][1 + i % 2] AS fold FROM range(20) t(i)")
     both = ingest(twins, Split(column="fold"), "", tmp_path / "b" / "out")
     assert (list(both.splits), both.shared) == (["a", "b"], 10)

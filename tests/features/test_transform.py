@@ -248,6 +248,6 @@ def _repeated(examples: Examples, folder: Path, parts: int) -> Examples:
         with pq.ParquetWriter(file, rows.schema) as writer:
             for _ in range(count):
                 writer.write_table(rows)
-        splits[split] = SplitFacts(rows=count * rows.num_rows, bytes=file.stat().st_size, files=1)
+        splits[split] = SplitFacts.of(folder, split)
     examples.manifest.model_copy(update={"splits": splits}).save(folder)
     return Examples.load(folder)

@@ -15,7 +15,7 @@ from sluice.promotion.ledger import Entry, Ledger
 from sluice.promotion.push import push
 
 MODEL_POLICY = {"rules": [{"metric": "auc", "at_least": 0.65}]}
-EXAMPLES = Manifest(sources=[], columns={}, splits={}, split={}, rows_in=0, duplicates=0, digest="sha256:examples")
+EXAMPLES = Manifest(sources=[], columns={}, splits={}, split={}, rows_in=0, duplicates=0)
 
 
 @dataclass
@@ -41,7 +41,7 @@ class Candidate:
     def judge(self, baseline: int | None, outcome: Outcome = Outcome.PASSED) -> None:
         """Have the three gates judge what is there now."""
         given = {"statistics": self.folder / "statistics", "schema": self.folder / "schema", "model": self.model}
-        subjects = {name: digest.of_tree(path) for name, path in given.items()} | {"examples": "sha256:examples"}
+        subjects = {name: digest.of_tree(path) for name, path in given.items()} | {"examples": EXAMPLES.digest}
         for gate, path in self.verdicts().items():
             reason = Reason(rule="rule", subject="all", outcome=outcome, sentence=f"the {gate} was looked at")
             policy = POLICIES[gate].model_validate(self.policies[gate])
@@ -70,7 +70,7 @@ def candidate(folder: Path, text: str, size: int = 1000) -> Candidate:
     (model / "variables" / "weights").write_bytes(text.encode()[:1] * size)
     ModelManifest(
         flavor="tensorflow", task=Task.BINARY, label="late", classes=["0", "1"], features={"x": RawType.FLOAT},
-        training={"examples": "sha256:examples"},
+        training={"examples": EXAMPLES.digest},
     ).save(model)  # fmt: skip
     for name in ("statistics", "schema"):
         (folder / name).mkdir()

@@ -94,7 +94,7 @@ def close_gate(candidate: Candidate) -> None:
 
 def retrain(candidate: Candidate) -> None:
     file = candidate.model / "model.json"
-    file.write_text(file.read_text().replace("sha256:examples", "sha256:others"))
+    file.write_text(file.read_text().replace(made.EXAMPLES.digest, "sha256:others"))
     candidate.judge(None)
 
 
