@@ -190,23 +190,24 @@ JUDGED = {"data": ("examples", "statistics", "schema"), "model": ("model", "exam
 
 def _other_rows(judged: dict[str, Verdict], examples: Manifest) -> Iterator[str]:
     """Why the verdicts are not about the rows that they have to be about: all splits, and the evaluation split."""
-    asked = {"data": tuple(examples.splits), "model": (EVAL,)}
-    for gate, splits in asked.items():
+    if examples.format == 1:
+        yield "the examples are of an earlier release and list no parts, which cannot be checked: run the pipeline again"
+        return
+    for gate, asked in {"data": tuple(examples.splits), "model": (EVAL,)}.items():
         verdict = judged.get(gate)
         if verdict is None or verdict.gate != gate:
             continue
         if verdict.format == 1:
-            yield f"the verdict of the {gate} gate is of an earlier release and does not say which rows it judged: run the gate again"
-        elif set(verdict.splits) != set(splits):
+            yield f"the verdict of the {gate} gate is of an earlier release and does not say which rows it judged: run the pipeline again"
+        elif set(verdict.splits) != set(asked):
             yield (
                 f"the {gate} gate judged the rows of {', '.join(sorted(verdict.splits)) or 'no split'}, "
-                f"and a push asks for a verdict on {', '.join(sorted(splits))}"
+                f"and a push asks for a verdict on {', '.join(sorted(asked))}"
             )
         else:
-            for split in splits:
-                if verdict.splits[split] != JudgedRows(
-                    rows=examples.splits[split].rows, digest=examples.split_digest(split)
-                ):
+            for split in asked:
+                facts = examples.splits.get(split)
+                if facts is None or verdict.splits[split] != JudgedRows(rows=facts.rows, digest=facts.digest):
                     yield _swapped(gate, f"rows of {split}")
 
 

@@ -7,15 +7,22 @@ from pathlib import Path
 from typing import Any
 
 from sluice import digest
-from sluice.examples.manifest import Manifest
-from sluice.gates.verdict import Outcome, Reason, verdict
+from sluice.examples.manifest import Manifest, SplitFacts
+from sluice.gates.verdict import JudgedRows, Outcome, Reason, verdict
 from sluice.models.manifest import ModelManifest, RawType, Task
+from sluice.parts import Part
 from sluice.promotion.approved_policies import POLICIES
 from sluice.promotion.ledger import Entry, Ledger
 from sluice.promotion.push import push
 
 MODEL_POLICY = {"rules": [{"metric": "auc", "at_least": 0.65}]}
-EXAMPLES = Manifest(sources=[], columns={}, splits={}, split={}, rows_in=0, duplicates=0)
+SPLITS = {
+    name: SplitFacts(rows=rows, bytes=0, parts=(Part(name=f"{name}/part-00000.parquet", digest=f"sha256:{name}", bytes=0, rows=rows),))
+    for name, rows in {"train": 80, "eval": 20}.items()
+}  # fmt: skip
+EXAMPLES = Manifest(sources=[], columns={}, splits=SPLITS, split={}, rows_in=100, duplicates=0)
+JUDGED = {name: JudgedRows(rows=facts.rows, digest=facts.digest) for name, facts in SPLITS.items()}
+JUDGED_BY = {"data": JUDGED, "model": {"eval": JUDGED["eval"]}, "service": {}}
 
 
 @dataclass
@@ -45,21 +52,23 @@ class Candidate:
         for gate, path in self.verdicts().items():
             reason = Reason(rule="rule", subject="all", outcome=outcome, sentence=f"the {gate} was looked at")
             policy = POLICIES[gate].model_validate(self.policies[gate])
-            verdict(gate, [reason], subjects=subjects, policy=policy, baseline=baseline).save(path)  # type: ignore[arg-type]
+            verdict(
+                gate, [reason], subjects=subjects, splits=JUDGED_BY[gate], policy=policy, baseline=baseline,  # type: ignore[arg-type]
+            ).save(path)  # fmt: skip
 
-    def push(self, ledger: str, destination: str) -> Entry:
+    def push(self, ledger: str, *destinations: str) -> Entry:
         """Push it as it is."""
         return push(
             model=self.model, statistics=self.folder / "statistics", schema=self.folder / "schema", verdicts=self.verdicts(),
-            policies=self.policies, destination=destination, ledger=ledger, run={"use_case": "made", "span": "1"},
+            policies=self.policies, destinations=destinations, ledger=ledger, run={"use_case": "made", "span": "1"},
             examples=EXAMPLES,
         )  # fmt: skip
 
-    def judged_and_pushed(self, ledger: str, destination: str) -> Entry:
+    def judged_and_pushed(self, ledger: str, *destinations: str) -> Entry:
         """Judge it against the champion that the ledger names now, and push it."""
         champion = Ledger.at(ledger).champion()
-        self.judge(champion.number if champion else None)
-        return self.push(ledger, destination)
+        self.judge(champion.version if champion else None)
+        return self.push(ledger, *destinations)
 
 
 def candidate(folder: Path, text: str, size: int = 1000) -> Candidate:

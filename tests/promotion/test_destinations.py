@@ -44,7 +44,7 @@ def test_a_folder_in_every_store(
     ledger, place = f"{root}/ledger", f"{root}/published"
     first, second, _ = candidates
     assert first.judged_and_pushed(ledger, place).kind is Kind.PROMOTED
-    assert second.judged_and_pushed(ledger, place).number == 2
+    assert second.judged_and_pushed(ledger, place).version == 2
     assert base.at(place).versions() == [1, 2]
     assert read_back(f"{place}/2", tmp_path / "back") == second.digest
     assert serving.predict(tmp_path / "back", *X) == (2.0, 5.0)
@@ -100,17 +100,17 @@ def test_vertex_there_and_back(
     assert first.judged_and_pushed(ledger, place).kind is Kind.PROMOTED
     vertex.polls = 0
     assert answers() == [1.0, 2.5]
-    assert second.judged_and_pushed(ledger, place).number == 2
+    assert second.judged_and_pushed(ledger, place).version == 2
     assert answers() == [2.0, 5.0]
     versions = vertex.models[MODEL]
     assert [version.aliases for version in versions] == [{"v1"}, {"v2", "champion", "default"}]
     assert versions[1].artifact == f"{gcs}/published/2"
     (endpoint,) = vertex.endpoints.values()
     assert [item["displayName"] for item in endpoint.deployed.values()] == ["v2"]
-    assert rollback(ledger, reason="worse", by="ann").number == 3
+    assert rollback(ledger, reason="worse", by="ann").version == 3
     assert answers() == [1.0, 2.5]
     third.policies["push"] = {}
-    assert third.judged_and_pushed(ledger, place).number == 4
+    assert third.judged_and_pushed(ledger, place).version == 4
     assert repair(Ledger.at(ledger)) == Ledger.at(ledger).champion()
     assert sum(request.path.endswith("models:upload") for request in vertex.requests) == 4  # nothing is done twice
 
@@ -140,7 +140,7 @@ def test_a_version_that_still_has_traffic_at_vertex_is_kept(
     (endpoint,) = vertex.endpoints.values()
     assert sorted(endpoint.traffic.values()) == [9, 10, 81]
     assert base.at(place).versions() == [1, 2, 3]
-    assert rollback(ledger, reason="worse", by="ann", to=1).number == 4
+    assert rollback(ledger, reason="worse", by="ann", to=1).version == 4
     assert list(endpoint.traffic.values()) == [100]  # a rollback waits for nothing
     assert answers() == [1.0, 2.5]
 
@@ -156,7 +156,7 @@ def test_what_others_have_at_vertex_is_left_alone(
     vertex.models[MODEL] = [theirs]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(LocalFolder, "publish", full)
-        entry = candidates[0].judged_and_pushed(ledger, f"{vertex_uri(gcs, endpoint=7)} {tmp_path / 'here'}")
+        entry = candidates[0].judged_and_pushed(ledger, vertex_uri(gcs, endpoint=7), str(tmp_path / "here"))
     assert (entry.kind, entry.champion) == (Kind.WITHDRAWN, 0)
     assert "no space left" in entry.reasons[0]
     assert (vertex.models[MODEL], theirs.aliases) == ([theirs], {"default"})
@@ -192,18 +192,18 @@ def test_where_vertex_refuses_all_destinations_are_set_back(
     vertex: VertexModels, gcs: str, candidates: list[made.Candidate], tmp_path: Path, fault: str, status: int, said: str
 ) -> None:
     ledger, here = str(tmp_path / "ledger"), str(tmp_path / "here")
-    places = f"{here} {vertex_uri(gcs, endpoint=7)}"
-    candidates[0].judged_and_pushed(ledger, places)
+    places = here, vertex_uri(gcs, endpoint=7)
+    candidates[0].judged_and_pushed(ledger, *places)
     vertex.fail(fault, status, said)
-    entry = candidates[1].judged_and_pushed(ledger, places)
+    entry = candidates[1].judged_and_pushed(ledger, *places)
     assert (entry.kind, entry.champion) == (Kind.WITHDRAWN, 1)
     assert said in entry.reasons[0]
     assert answers() == [1.0, 2.5]
     assert base.at(here).versions() == [1]
     assert {alias for version in vertex.models[MODEL] for alias in version.aliases} == {"v1", "champion", "default"}
-    assert candidates[2].judged_and_pushed(ledger, places).kind is Kind.PROMOTED
+    assert candidates[2].judged_and_pushed(ledger, *places).kind is Kind.PROMOTED
     assert answers() == [3.0, 7.5]
-    assert base.at(here).versions() == [1, 4]
+    assert base.at(here).versions() == [1, 3]
 
 
 def test_a_first_model_that_vertex_refuses_leaves_nothing(

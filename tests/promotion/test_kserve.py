@@ -54,7 +54,7 @@ def test_kserve_there_and_back(cluster: Kubernetes, s3: str, candidates: list[ma
     )
     assert candidates[0].judged_and_pushed(ledger, place).kind is Kind.PROMOTED
     assert served_by(cluster, tmp_path) == (1.0, 2.5)
-    assert candidates[1].judged_and_pushed(ledger, place).number == 2
+    assert candidates[1].judged_and_pushed(ledger, place).version == 2
     assert cluster.traffic("models/flights") == {f"{s3}/published/2": 20, f"{s3}/published/1": 80}
     assert route(ledger, percent=100, reason="quiet", by="ann").number == 3
     assert cluster.traffic("models/flights") == {f"{s3}/published/2": 100}
@@ -64,8 +64,8 @@ def test_kserve_there_and_back(cluster: Kubernetes, s3: str, candidates: list[ma
         "model": {"modelFormat": {"name": "tensorflow"}, "storageUri": f"{s3}/published/2"}, "serviceAccountName": "loader",
     }  # fmt: skip
     entry = rollback(ledger, reason="worse", by="ann")
-    assert (entry.number, entry.restores) == (4, 1)
-    assert cluster.traffic("models/flights") == {f"{s3}/published/4": 100}  # a rollback waits for nothing
+    assert (entry.number, entry.version, entry.restores) == (4, 3, 1)
+    assert cluster.traffic("models/flights") == {f"{s3}/published/3": 100}  # a rollback waits for nothing
     assert served_by(cluster, tmp_path) == (1.0, 2.5)
     outs = {f"{name}_out": tmp_path / "got" / name for name in ("model", "statistics", "schema")}
     assert resolve(ledger, **outs) == entry
@@ -85,8 +85,8 @@ def test_a_version_that_still_has_traffic_at_kserve_is_kept(
     assert route(ledger, percent=100, reason="still", by="ann").number == entry.number + 1
     approved_policies.adopt(ledger, {**candidates[0].policies, "push": {"keep": 2}}, reason="more", by="ann")
     candidates[0].policies["push"] = {"keep": 2}
-    assert candidates[0].judged_and_pushed(ledger, place).number == 7
-    assert base.at(place).versions() == [3, 7]
+    assert candidates[0].judged_and_pushed(ledger, place).version == 4
+    assert base.at(place).versions() == [3, 4]
 
 
 def test_without_knative_a_canary_is_refused(

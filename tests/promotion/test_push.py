@@ -44,13 +44,14 @@ def served(folder: Path) -> dict[int, str]:
 
 def test_what_three_gates_blessed_is_published(candidate: Candidate, ledger: str, published: Path) -> None:
     entry = candidate.push(ledger, str(published))
-    assert (entry.kind, entry.number, entry.champion, entry.law, entry.model) == (
+    assert (entry.kind, entry.number, entry.version, entry.champion, entry.policies_entry) == (
         Kind.PROMOTED,
         1,
         1,
         1,
-        candidate.digest,
+        1,
     )
+    assert entry.model == candidate.digest
     assert digest.of_tree(published / "1") == candidate.digest
     assert [path.name for path in (published / ".staging").iterdir()] == []
     assert Ledger.at(ledger).verify() == []
@@ -138,7 +139,7 @@ def test_a_policy_weakened_in_the_run_s_parameters_is_refused_until_it_is_adopte
     with pytest.raises(SluiceError, match="is not the one in force since entry 1"):
         approved_policies.check(ledger, weak.policies)
     adopted = approved_policies.adopt(ledger, weak.policies, reason="0.65 was out of reach", by="ann")
-    assert (adopted.kind, adopted.law, adopted.champion) == (Kind.ADOPTED, 3, 1)
+    assert (adopted.kind, adopted.policies_entry, adopted.champion) == (Kind.ADOPTED, 3, 1)
     assert adopted.reasons[0] == "ann: 0.65 was out of reach"
     approved_policies.check(ledger, weak.policies)
     assert weak.judged_and_pushed(ledger, str(published)).kind is Kind.PROMOTED
@@ -181,12 +182,12 @@ def test_retention_keeps_the_newest_the_champion_and_the_one_before(
         assert one.judged_and_pushed(ledger, str(published)).kind is Kind.PROMOTED
     assert sorted(served(published)) == [3, 4, 5]
     back = rollback(ledger, reason="worse", by="ann", to=3)
-    assert served(published)[back.number] == "model 3"
+    assert served(published)[back.version] == "model 3"
     one = made.candidate(tmp_path / "7", "model 7")
     one.policies["push"] = {"keep": 1}
     approved_policies.adopt(ledger, one.policies, reason="less", by="ann")
-    assert one.judged_and_pushed(ledger, str(published)).number == 8
-    assert sorted(served(published)) == [6, 8]  # the champion, and the one served before it
+    assert one.judged_and_pushed(ledger, str(published)).version == 7
+    assert sorted(served(published)) == [6, 7]  # the champion, and the one served before it
     with pytest.raises(SluiceError, match="version 5 is no longer published"):
         rollback(ledger, reason="worse", by="ann", to=5)
 
@@ -237,7 +238,7 @@ def test_what_was_committed_after_all_is_published_by_the_next_run(
 def test_what_another_ledger_published_is_not_touched(
     candidate: Candidate, ledger: str, published: Path, tmp_path: Path
 ) -> None:
-    """Nor can a ledger of one's own, in which no law is in force, publish there."""
+    """Nor can a ledger of one's own, in which no policies are in force, publish there."""
     candidate.push(ledger, str(published))
     other = made.candidate(tmp_path / "other", "other")
     for _ in range(2):  # the second time it has an entry of that number
@@ -248,14 +249,16 @@ def test_what_another_ledger_published_is_not_touched(
 
 
 @pytest.fixture
-def two_places(tmp_path: Path) -> str:
-    return f"{tmp_path / 'here'} {tmp_path / 'there'}"
+def two_places(tmp_path: Path) -> tuple[str, str]:
+    return str(tmp_path / "here"), str(tmp_path / "there, too")
 
 
-def test_several_destinations_get_the_same(candidate: Candidate, ledger: str, two_places: str, tmp_path: Path) -> None:
-    entry = candidate.push(ledger, two_places)
+def test_several_destinations_get_the_same(
+    candidate: Candidate, ledger: str, two_places: tuple[str, str], tmp_path: Path
+) -> None:
+    entry = candidate.push(ledger, *two_places)
     assert entry.kind is Kind.PROMOTED
-    for place in two_places.split():
+    for place in two_places:
         assert digest.of_tree(Path(place) / "1") == entry.model
 
 
@@ -278,38 +281,38 @@ def refuse_to_publish(monkeypatch: pytest.MonkeyPatch, folder: Path, *, undo: bo
 
 
 def test_where_one_destination_fails_all_are_set_back(
-    candidate: Candidate, ledger: str, two_places: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    candidate: Candidate, ledger: str, two_places: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = candidate.push(ledger, two_places)
+    first = candidate.push(ledger, *two_places)
     second = made.candidate(tmp_path / "second", "second")
     with monkeypatch.context() as patch:
-        refuse_to_publish(patch, tmp_path / "there")
-        entry = second.judged_and_pushed(ledger, two_places)
+        refuse_to_publish(patch, tmp_path / "there, too")
+        entry = second.judged_and_pushed(ledger, *two_places)
     assert (entry.kind, entry.withdraws, entry.restores, entry.champion) == (Kind.WITHDRAWN, 2, 1, 1)
-    assert entry.reasons[0].endswith("there: the endpoint has no quota")
+    assert entry.reasons[0].endswith("there, too: the endpoint has no quota")
     assert entry.reasons[1] == "version 1 is served, as before"
-    for place in two_places.split():
+    for place in two_places:
         assert served(Path(place)) == {1: "first"}
         assert not list(Path(place).glob(".staging/*"))
     assert Ledger.at(ledger).champion() == first
     assert Ledger.at(ledger).verify() == []
-    assert second.judged_and_pushed(ledger, two_places).number == 4
-    assert served(tmp_path / "there") == {1: "first", 4: "second"}
+    assert second.judged_and_pushed(ledger, *two_places).version == 3
+    assert served(tmp_path / "there, too") == {1: "first", 3: "second"}
 
 
 def test_what_cannot_be_undone_is_said_and_done_by_the_next_push(
-    candidate: Candidate, ledger: str, two_places: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    candidate: Candidate, ledger: str, two_places: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    candidate.push(ledger, two_places)
+    candidate.push(ledger, *two_places)
     second = made.candidate(tmp_path / "second", "second")
     with monkeypatch.context() as patch:
-        refuse_to_publish(patch, tmp_path / "there", undo=False)
+        refuse_to_publish(patch, tmp_path / "there, too", undo=False)
         with pytest.raises(SluiceError, match=r"could not be undone at .*here: the endpoint does not answer"):
-            second.judged_and_pushed(ledger, two_places)
+            second.judged_and_pushed(ledger, *two_places)
     assert served(tmp_path / "here") == {1: "first", 2: "second"}
     third = made.candidate(tmp_path / "third", "third")
-    assert third.judged_and_pushed(ledger, two_places).kind is Kind.PROMOTED
-    assert served(tmp_path / "here") == served(tmp_path / "there") == {1: "first", 4: "third"}
+    assert third.judged_and_pushed(ledger, *two_places).kind is Kind.PROMOTED
+    assert served(tmp_path / "here") == served(tmp_path / "there, too") == {1: "first", 3: "third"}
 
 
 def test_a_destination_that_takes_nothing_is_known_before_anything_is_decided(
@@ -317,7 +320,7 @@ def test_a_destination_that_takes_nothing_is_known_before_anything_is_decided(
 ) -> None:
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(OSError, match=r"Not a directory|File exists"):
-        candidate.push(ledger, f"{tmp_path / 'here'} {tmp_path / 'file'}")
+        candidate.push(ledger, str(tmp_path / "here"), str(tmp_path / "file"))
     assert Ledger.at(ledger).numbers() == []
     assert not list((tmp_path / "here").glob(".staging/*"))
 

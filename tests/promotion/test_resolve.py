@@ -37,7 +37,7 @@ def committed(tmp_path: Path, model: Path, place: str) -> Entry:
     staged = "0-staged"
     base.at(place).stage(model, staged)
     return ledger.append(
-        Kind.PROMOTED, after=None, model=digest.of_tree(model), destination=place, staged=staged, evidence=evidence
+        Kind.PROMOTED, after=None, model=digest.of_tree(model), destinations=(place,), staged=staged, evidence=evidence
     )
 
 

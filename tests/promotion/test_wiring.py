@@ -25,14 +25,14 @@ def wired(**artifacts: str) -> Any:
     push = sluice.component("push")
 
     @dsl.pipeline(name="reckless")
-    def reckless(ledger: str, destination: str) -> None:
+    def reckless(ledger: str, destinations: list) -> None:
         def imported(name: str, kind: Any = dsl.Artifact) -> Any:
             return dsl.importer(artifact_uri=artifacts[name], artifact_class=kind).output
 
         push(
             model=imported("model", dsl.Model), examples=imported("examples", dsl.Dataset), statistics=imported("statistics"),
             schema=imported("schema"), **{f"{gate}_verdict": imported("verdicts") for gate in ("data", "model", "service")},
-            ledger=ledger, destination=destination, **POLICIES,
+            ledger=ledger, destinations=destinations, **POLICIES,
         )  # fmt: skip
 
     return reckless
@@ -57,7 +57,7 @@ def test_a_pusher_wired_without_gates_refuses(tmp_path: Path, in_place: str) -> 
     spec, ledger, published = tmp_path / "reckless.yaml", tmp_path / "ledger", tmp_path / "published"
     compiler.Compiler().compile(wired(**{name: str(path) for name, path in given.items()}), str(spec))
     run = Run(tmp_path / "run", Silent())
-    run.pipeline(spec, {"ledger": str(ledger), "destination": str(published)})
+    run.pipeline(spec, {"ledger": str(ledger), "destinations": [str(published)]})
     assert run.steps[-1].values["decision"] == "refused"
     entry = Ledger.at(str(ledger)).entry(1)
     assert entry.kind is Kind.REFUSED

@@ -22,6 +22,7 @@ from typing import Any
 
 from sluice import digest
 from sluice.errors import SluiceError
+from sluice.promotion import chain
 from sluice.promotion import push as push_module
 from sluice.promotion.destinations import base
 from sluice.promotion.destinations.folder import LAST, LocalFolder, ObjectStore
@@ -100,7 +101,7 @@ STEPS: dict[str, Callable[[bool], None]] = {
     "half staged": _half_staged,
     "staged": lambda store: after(_kind(store), "stage"),
     "evidence kept": lambda _: before(Ledger, "append"),
-    "entry written, hint not": lambda _: before(Ledger, "_remember"),
+    "entry written, hint not": lambda _: before(chain, "write_hint"),
     "entry and hint written": lambda _: after(Ledger, "append"),
     "half published": _half_published,
     "published": lambda store: after(_kind(store), "publish"),
@@ -149,7 +150,7 @@ class Line:
         new = made.candidate(self.folder / f"candidate-{self.candidates}", f"model {self.candidates}")
         new.policies["push"] = {"keep": 2}
         champion = Ledger.at(self.ledger).champion()
-        new.judge(champion.number if champion else None)
+        new.judge(champion.version if champion else None)
         return new
 
     def push(self) -> Kind:
@@ -175,7 +176,7 @@ def check(line: Line) -> None:
     book = Ledger.at(line.ledger)
     assert book.verify() == []
     promoted = {
-        entry.number: entry.model for entry in book.entries() if entry.kind in (Kind.PROMOTED, Kind.ROLLED_BACK)
+        entry.version: entry.model for entry in book.entries() if entry.kind in (Kind.PROMOTED, Kind.ROLLED_BACK)
     }
     with line.published() as published:
         for folder in published.glob("[0-9]*"):
@@ -184,7 +185,7 @@ def check(line: Line) -> None:
 
 
 def _digest(folder: Path) -> str:
-    """Of what is published, without our mark, and without what obstore's local backend leaves where it is killed."""
+    """Of what is published, without the mark of a version, and without what obstore's local backend leaves where it is killed."""
     with tempfile.TemporaryDirectory() as scratch:
         copy = Path(scratch) / "copy"
         subprocess.run(["cp", "-r", folder, copy], check=True)
@@ -201,10 +202,10 @@ def completes(line: Line) -> None:
     with as_store(line.store):
         place = base.at(line.destination)
         assert champion is not None
-        assert place.versions()[-1] == champion.number
+        assert place.versions()[-1] == champion.version
         assert place.staged() == []
         with line.published() as published:
-            assert _digest(published / str(champion.number)) == champion.model
+            assert _digest(published / str(champion.version)) == champion.model
 
 
 def child(work: Callable[..., None], *arguments: Any) -> int:
@@ -252,7 +253,7 @@ def killed_in_rollback(folder: Path, *, store: bool) -> None:
         champion = repair(Ledger.at(line.ledger))
         assert champion is not None
         assert (champion.kind, champion.restores) == (Kind.ROLLED_BACK, 1)
-        assert base.at(line.destination).serves(champion.number)
+        assert base.at(line.destination).serves(champion.version)
     completes(line)
 
 
