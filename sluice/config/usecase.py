@@ -6,6 +6,7 @@ trainer in `sluice.training`, policies in `sluice.gates`. Defaults stand in thos
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
@@ -25,7 +26,13 @@ ONE_OR_MORE = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type":
 
 
 def _several(given: Any) -> Any:
-    """One URI, or a list of them."""
+    """One URI, or a list of them.
+
+    Raises:
+        ValueError: a text holds several; earlier releases took white space between them.
+    """
+    if isinstance(given, str) and re.search(r"\s\S+://", given):
+        raise ValueError("several destinations are a list: [gs://a/published, gs://b/published]")
     return [given] if isinstance(given, str) else given
 
 

@@ -81,7 +81,7 @@ def bypass(folder: Path, way: str):
             statistics=data.outputs["statistics"], schema=imported("schema") if way == "other-schema" else data.outputs["schema"],
             data_verdict=limited(forged()).output if way == "own-verdict" else data.outputs["verdict"],
             data_policy={"min_rows": 1} if way == "constant-policy" else policy,
-            model_verdict=quality.outputs["verdict"], model_policy=policy, destination="gs://b/p", ledger="gs://b/l",
+            model_verdict=quality.outputs["verdict"], model_policy=policy, destinations=["gs://b/p"], ledger="gs://b/l",
         ))  # fmt: skip
 
     def judged(model, examples, policy):

@@ -13,6 +13,11 @@ def say(word: str) -> str:
 
 
 @dsl.component(**FIXED)
+def publish(places: list) -> int:
+    return len(places)
+
+
+@dsl.component(**FIXED)
 def judge() -> NamedTuple("Verdict", [("status", str), ("score", float)]):
     return ("good", 1.0)
 
@@ -206,7 +211,7 @@ def gated(folder, change):
     }
 
     @dsl.pipeline(name="gated")
-    def pipeline(policies: dict, other: dict, destination: str):
+    def pipeline(policies: dict, other: dict, destinations: list):
         examples = dsl.importer(artifact_uri="gs://b/examples", artifact_class=dsl.Dataset).output
         none = dsl.importer(artifact_uri="gs://b/none", artifact_class=dsl.Artifact).output
         model = dsl.importer(artifact_uri="gs://b/model", artifact_class=dsl.Model).output
@@ -243,7 +248,7 @@ def gated(folder, change):
                     model_policy=other if change == "other-policy" else policies,
                     service_verdict=service.outputs["verdict"],
                     service_policy=policies,
-                    destination=destination,
+                    destinations=destinations,
                     ledger="gs://b/ledger",
                 )
             )
@@ -262,7 +267,7 @@ def gated(folder, change):
             with dsl.Else():
                 limited(say(word="closed"))
         if change == "published-without-push":
-            limited(say(word=destination))
+            limited(publish(places=destinations))
             limited(upload())
 
     return pipeline

@@ -126,6 +126,6 @@ def test_the_pusher_s_reasons_are_shown(tmp_path: Path, kind: str, said: str) ->
     Ledger.at(ledger).append(Kind(kind), reasons=("the endpoint has no quota",))
     this = Run(tmp_path, Progress(console := Console(record=True, width=200)))
     this.steps.append(Step("push", values={"decision": kind, "number": 1.0}))
-    summarise(console, this, str(tmp_path / "published"), ledger)
+    summarise(console, this, [str(tmp_path / "published")], ledger)
     assert said in (text := console.export_text())
     assert "Entry 1 of the ledger holds the reasons.\n  the endpoint has no quota" in text

@@ -246,7 +246,7 @@ def test_no_engine_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
 def test_images_and_folders_of_a_use_case(tmp_path: Path) -> None:
     settings = {
         "ledger": str(tmp_path / "ledger"),
-        "destination": f"{tmp_path}/a gs://bucket/b",
+        "destination": [f"{tmp_path}/a", "gs://bucket/b"],
         "platform.registry": "registry.example/team",
     }
     use_case = load(ROOT / "examples" / "flights", settings)

@@ -53,7 +53,7 @@ def test_an_example_compiles_uses_the_component_and_has_no_faults(name: str, tmp
 def foreign(
     source: dict, features: dict, data_policy: dict, model_policy: dict, service_policy: dict,
     examples: str, statistics: str, schema: str, transformed: str, preprocessing: str, model: str, golden: str,
-    ledger: str, fresh: str, destination: str,
+    ledger: str, fresh: str, destinations: list,
 ):  # fmt: skip
     """All the examples, each a pipeline inside this one."""
     EXAMPLES["resolve"](source=source, ledger=ledger)
@@ -68,7 +68,7 @@ def foreign(
     EXAMPLES["refuse"](source=source, features=features, policy={"min_rows": 10**9}, ledger=ledger)
     EXAMPLES["push"](
         model=model, golden=golden, examples=examples, source=source, features=features, data_policy=data_policy,
-        model_policy=model_policy, service_policy=service_policy, destination=destination, ledger=fresh,
+        model_policy=model_policy, service_policy=service_policy, destinations=destinations, ledger=fresh,
     )  # fmt: skip
 
 
@@ -95,7 +95,7 @@ def test_all_examples_run(flights: Path, tmp_path: Path) -> None:
     second.pipeline(tmp_path / "foreign.yaml", {
         **{name: given[name] for name in ("source", "features", *POLICIES)},
         **{name: str(outputs[step][name]) for name, step in MADE.items()},
-        "ledger": ledger, "fresh": fresh, "destination": str(tmp_path / "elsewhere"),
+        "ledger": ledger, "fresh": fresh, "destinations": [str(tmp_path / "elsewhere")],
     })  # fmt: skip
     assert {step.name for step in second.steps} == PAGES.keys()
     assert all(step.succeeded for step in second.steps)

@@ -130,3 +130,19 @@ def test_overrides_go_over_the_file() -> None:
     assert load(FLIGHTS, {"trainer.steps": 7, "split.ratios": {"train": 1, "eval": 1}}).trainer.steps == 7
     with pytest.raises(SluiceError, match="is not a mapping"):
         load(FLIGHTS, {"name.first": "x"})
+
+
+def test_destinations_travel_as_a_list_whatever_is_in_their_names(tmp_path: Path) -> None:
+    folder = tmp_path / "two words"
+    folder.mkdir()
+    (folder / "sluice.yaml").write_text((FLIGHTS / "sluice.yaml").read_text())
+    for given, expected in (
+        ("published", [str(folder / "published")]),
+        ("a b", [str(folder / "a b")]),
+        (["a b", "gs://bucket/c d"], [str(folder / "a b"), "gs://bucket/c d"]),
+    ):
+        use_case = load(folder, {"destination": given})
+        assert arguments(use_case, "1")["destinations"] == expected
+    for given, said in (("a gs://b/c", "several destinations are a list"), ([], "at least 1"), ("", "at least 1")):
+        with pytest.raises(SluiceError, match=said):
+            load(folder, {"destination": given})

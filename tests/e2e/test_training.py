@@ -19,6 +19,7 @@ from sluice.examples.manifest import Manifest
 from sluice.gates.verdict import Verdict
 from sluice.promotion.ledger import Kind, Ledger
 from sluice.promotion.push import push
+from sluice.run import RunReference
 
 ROOT = Path(__file__).parents[2]
 BLIND = {"drift": "off", "label_shift": "off", "association": "off"}
@@ -81,7 +82,7 @@ def changed(flights: Path, folder: Path, select: str) -> str:
 def test_the_first_model_is_promoted(line: Line) -> None:
     steps = {step.name: step for step in line.runs[0].steps}
     assert list(steps) == WHOLE
-    assert steps["push"].values == {"decision": "promoted", "number": 1.0}
+    assert steps["push"].values == {"decision": "promoted", "number": 1.0, "version": 1.0}
     entry = line.ledger.champion()
     assert entry is not None
     assert (entry.number, entry.kind, entry.span) == (1, Kind.PROMOTED, "1")
@@ -184,9 +185,9 @@ def judged(line: Line, tmp_path: Path) -> dict[str, Any]:
         },
         "policies": dict(use_case.policies.model_dump(mode="json", exclude_none=True).items()),
         "examples": Manifest.load(steps["ingest"]["examples"]),
-        "destination": str(tmp_path / "published"),
+        "destinations": (str(tmp_path / "published"),),
         "ledger": str(tmp_path / "ledger"),
-        "run": {"use_case": "flights", "span": "1", "run": "test"},
+        "run": {"use_case": "flights", "span": "1", "run": RunReference(name="test")},
     }
 
 
@@ -202,7 +203,7 @@ def test_one_byte_changed_after_the_verdict_is_refused(judged: dict[str, Any]) -
     entry = push(**judged)
     assert entry.kind is Kind.REFUSED
     assert any("judged other model" in reason for reason in entry.reasons)
-    assert not list(Path(judged["destination"]).glob("[0-9]*"))
+    assert not list(Path(judged["destinations"][0]).glob("[0-9]*"))
 
 
 def test_a_pusher_without_a_gate_is_refused(judged: dict[str, Any]) -> None:
