@@ -200,7 +200,7 @@ with tempfile.TemporaryDirectory() as scratch:
         for given in (sent, json.loads(json.dumps(sent, sort_keys=True))):
             out = Path(scratch) / "out"
             manifest = ingest(Source(uri=sys.argv[1]), parse(Split, given, "split"), "", out)
-            found.append([manifest.model_dump(mode="json", exclude={"sources", "splits"}),
+            found.append([manifest.model_dump(mode="json", exclude={"sources"}),
                           {name: pq.read_table(out / name)["id"].to_pylist() for name in manifest.splits}])
 print(json.dumps(found))
 """
