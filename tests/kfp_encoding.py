@@ -229,9 +229,7 @@ def stand_ins() -> None:
     from sluice.promotion import approved_policies
 
     def shown(argument: Any) -> str:
-        if isinstance(argument, dict) and set(argument) == set(
-            approved_policies.POLICIES
-        ):  # what `push` itself begins with
+        if isinstance(argument, dict) and {*argument} == {*approved_policies.POLICIES}:  # what `push` begins with
             return repr(approved_policies.read(argument))
         if isinstance(argument, dict):  # the record of a run, which is kept as canonical JSON
             return json.dumps(argument, sort_keys=True, default=str)

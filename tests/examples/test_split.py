@@ -24,6 +24,7 @@ from pydantic import ValidationError
 from sluice.errors import SluiceError
 from sluice.examples import hashing
 from sluice.examples.ingest import ingest
+from sluice.examples.manifest import Manifest
 from sluice.examples.source import Source
 from sluice.examples.split import Split
 
@@ -176,9 +177,10 @@ def test_bounds_have_one_order(tmp_path: Path) -> None:
     source = table(tmp_path, "SELECT i AS id FROM range(100) t(i)")
     manifest = ingest(source, Split(ratios={"b": 1, "a": 1, "eval": 1, "train": 4}), "", tmp_path / "out")
     assert list(manifest.splits) == ["train", "eval", "a", "b"]
-    placed = [(name, reference({"id": i}) / 2**64) for name in expected for i in keys(tmp_path / "out", name)]
-    ends = {"train": 4 / 7, "eval": 5 / 7, "a": 6 / 7, "b": 1.0}
-    assert all(name == next(split for split, end in ends.items() if point < end) for name, point in placed)
+    assert manifest.bounds == {"train": (0.0, 4 / 7), "eval": (4 / 7, 5 / 7), "a": (5 / 7, 6 / 7), "b": (6 / 7, 1.0)}
+    assert Manifest.load(tmp_path / "out").bounds == manifest.bounds
+    for name, (low, high) in manifest.bounds.items():
+        assert all(low <= reference({"id": i}) / 2**64 < high for i in keys(tmp_path / "out", name))
 
 
 INGESTS = """
