@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import getpass
+import math
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import yaml
 from pydantic import ValidationError
 
-from sluice import storage
+from sluice import digest, storage
 from sluice.config.explain import explain
 from sluice.config.usecase import UseCase
 from sluice.errors import SluiceError
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from sluice.modules import Code
 
 CONFIG_FILE = "sluice.yaml"
+EXACT = 2**53
+"""Whole numbers up to here are doubles of the same size."""
 C = TypeVar("C", bound="Code")
 
 
@@ -97,8 +100,14 @@ def arguments(
         span: the span to train on.
         facts: for the record: who starts the run, of which commit (see `provenance`).
         run_page: address of a run's page, with ``{id}`` and ``{name}`` where its ID and name go.
+
+    Raises:
+        SluiceError: a number that would arrive as another one, or a given schema that is not there.
     """
     plain = use_case.model_dump(mode="json", exclude_none=True)  # KFP's structs hold no null
+    if own := plain["trainer"]["hyperparameters"]:
+        plain["trainer"]["hyperparameters"] = digest.canonical_json(own).decode()  # nor do they tell 1 from 1.0
+    _carried(plain, "")
     return {
         **{key: plain[key] for key in ("name", "source", "label", "features", "split", "trainer", "ledger")},
         "destinations": plain["destination"],
@@ -108,6 +117,22 @@ def arguments(
         "facts": facts or {},
         "run_page": run_page,
     }
+
+
+def _carried(value: Any, path: str) -> None:
+    """Every number is one that KFP hands on as it is.
+
+    Raises:
+        SluiceError: it is not.
+    """
+    if isinstance(value, dict | list):
+        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+            _carried(item, f"{path}.{key}" if path else str(key))
+    elif isinstance(value, int) and abs(value) > EXACT:
+        raise SluiceError(f"KFP carries whole numbers as doubles, which are exact from -{EXACT} to {EXACT}, not {value}",
+                          where=path, remedy="give a number in between")  # fmt: skip
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise SluiceError(f"KFP carries no number like {value}", where=path, remedy="give a finite number")
 
 
 def provenance(folder: Path) -> dict[str, str]:

@@ -42,14 +42,12 @@ def parts(
             yield split.names.get(value, value), pc.equal(given, value)
     else:
         points = hashing.hashed(batch, split.keys) if split.keys else hashes
-        low = 0
-        for name, bound in split.bounds().items():
-            high = min(int(bound * hashing.SPACE), hashing.SPACE - 1)
-            inside = pc.greater_equal(points, pa.scalar(low, pa.uint64()))
-            if name != list(split.ratios)[-1]:
-                inside = pc.and_(inside, pc.less(points, pa.scalar(high, pa.uint64())))
+        for name, (low, high) in split.bounds().items():
+            first, end = int(low * hashing.SPACE), int(high * hashing.SPACE)
+            inside = pc.greater_equal(points, pa.scalar(first, pa.uint64()))
+            if end < hashing.SPACE:  # which no uint64 can be
+                inside = pc.and_(inside, pc.less(points, pa.scalar(end, pa.uint64())))
             yield name, inside
-            low = high
 
 
 def held(batches: Iterable[pa.RecordBatch], column: str, spool: Path) -> tuple[Iterator[pa.RecordBatch], Any]:

@@ -112,7 +112,7 @@ def _read(
         sources=_counted(held, reading, aside, database), columns=stored, splits=written,
         inferred=[column for column in columns.inferred if column in stored],
         split={**split.model_dump(mode="json", exclude_none=True), "hash": hashing.NAME, "hash_version": hashing.VERSION},
-        spans=[part.label for part in read], version=reading.version or spans.versions(read),
+        bounds=split.bounds(), spans=[part.label for part in read], version=reading.version or spans.versions(read),
         rows_in=seen + quarantined, quarantined=quarantined, quarantine=quarantined_files, left_out=seen - placed,
         warnings=scan.close(), **content.facts(database, stored, split),
     )  # fmt: skip

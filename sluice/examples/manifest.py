@@ -84,6 +84,8 @@ class Manifest(Stored):
         inferred: the columns whose type is a proposal, found in the text of the first rows.
         splits: split name to its facts.
         split: the split's definition as configured, with the hash's name and version.
+        bounds: split name to its part [low, high) of the hash's interval, in order (`sluice.examples.split.Split.bounds`);
+            empty where no hash divides, and in format 1, whose order was that in which the ratios arrived.
         spans: the spans read, in order.
         version: the source's version, if it has one.
         rows_in: rows seen in the sources; always ``sum(splits' rows) + quarantined + left_out``.
@@ -105,6 +107,7 @@ class Manifest(Stored):
     inferred: list[str] = Field(default_factory=list)
     splits: dict[str, SplitFacts]
     split: dict[str, Any]
+    bounds: dict[str, tuple[float, float]] = Field(default_factory=dict)
     spans: list[str] = Field(default_factory=list)
     version: str | None = None
     rows_in: int

@@ -1,8 +1,9 @@
 """Splits: which row goes where.
 
 By hash: a row's split is a function of its key columns' values alone (of all its columns where none are chosen), the
-same on every platform, in every order, in every file. Its hash (`sluice.examples.hashing`) over 2**64 is a point in [0, 1); the
-splits share that interval in the order and proportion of their weights.
+same on every platform, in every order, in every file. Its hash (`sluice.examples.hashing`) over 2**64 is a point in [0, 1).
+The splits share that interval in proportion to their weights and in a fixed order, whatever order the weights were given in
+(what carries a step's parameters keeps none): ``train`` first, then ``eval``, then the others by name (by code points).
 
 By time: what is before a moment trains, what comes after it (and after a gap, whose rows are left out) evaluates.
 
@@ -11,15 +12,24 @@ By the source: a column names each row's split.
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime, timedelta
-from itertools import accumulate
-from typing import Self
+from itertools import accumulate, pairwise
+from typing import TYPE_CHECKING, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from sluice.config.base import Strict
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 TRAIN, EVAL = "train", "eval"
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """Names of splits in their fixed order: ``train``, then ``eval``, then the others by name."""
+    return sorted(set(names), key=lambda name: (name != TRAIN, name != EVAL, name))
 
 
 class TimeSplit(Strict):
@@ -66,7 +76,7 @@ class Split(Strict):
     """How rows are divided: by hash, unless `time` or `column` says otherwise.
 
     Attributes:
-        ratios: split name to weight; ``train`` and ``eval`` are what training needs.
+        ratios: split name to weight, in the splits' fixed order (`in_order`); ``train`` and ``eval`` are what training needs.
         keys: columns whose values decide; all rows with equal keys fall in one split. Empty: the whole row.
         time: by time instead.
         column: by the source instead: the column that names each row's split; it is not among the examples' columns.
@@ -81,10 +91,10 @@ class Split(Strict):
 
     @field_validator("ratios")
     @classmethod
-    def _positive(cls, ratios: dict[str, float]) -> dict[str, float]:
-        if not ratios or any(weight <= 0 for weight in ratios.values()):
+    def _weights(cls, ratios: dict[str, float]) -> dict[str, float]:
+        if not ratios or not all(0 < weight < math.inf for weight in ratios.values()):
             raise ValueError("give each split a weight above 0, e.g. {train: 4, eval: 1}")
-        return ratios
+        return {name: ratios[name] for name in in_order(ratios)}
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -110,7 +120,13 @@ class Split(Strict):
             return [self.time.column]
         return [self.column] if self.column else self.keys
 
-    def bounds(self) -> dict[str, float]:
-        """Split name to the upper end of its part of [0, 1)."""
-        total = sum(self.ratios.values())
-        return {name: end / total for name, end in zip(self.ratios, accumulate(self.ratios.values()), strict=True)}
+    def bounds(self) -> dict[str, tuple[float, float]]:
+        """Split name to its part [low, high) of [0, 1), in the splits' fixed order; empty unless a hash decides.
+
+        A row is in a part if its hash is at least ``floor(low * 2**64)`` and below ``floor(high * 2**64)``.
+        """
+        if not self.by_hash:
+            return {}
+        ends = list(accumulate(self.ratios.values()))  # not `sum`, which rounds otherwise since Python 3.12
+        shares = [end / ends[-1] for end in ends]
+        return dict(zip(self.ratios, pairwise([0.0, *shares]), strict=True))

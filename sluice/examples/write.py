@@ -9,6 +9,7 @@ from sluice.errors import SluiceError
 from sluice.examples import hashing
 from sluice.examples.manifest import SplitFacts
 from sluice.examples.rows import batch_rows
+from sluice.examples.split import in_order
 from sluice.examples.sql import quote as _quote
 from sluice.progress import progress
 
@@ -49,7 +50,10 @@ class Splits:
         """Write what waits, and say what each split holds.
 
         Args:
-            named: the splits that have to be there; the others follow in the order of their names.
+            named: the splits that have to be there.
+
+        Returns:
+            Split name to its facts, in the splits' fixed order.
 
         Raises:
             SluiceError: one got no rows, or there are none at all.
@@ -60,7 +64,7 @@ class Splits:
             raise SluiceError(f"the split {empty[0]!r} got no rows", where="split",
                               remedy="give more data, a larger weight, other keys, or another time")  # fmt: skip
         facts = {}
-        for name in [*named, *sorted(self._rows.keys() - set(named))]:
+        for name in in_order(self._rows):
             self._flush(name, last=True)
             self._writers[name].close()
             facts[name] = SplitFacts.of(self._folder, name)

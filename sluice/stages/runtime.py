@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, Protocol, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from sluice import storage
+from sluice.config.base import whole_numbers
 from sluice.config.explain import explain
 from sluice.errors import SluiceError
 from sluice.gates.verdict import Mode, Status, Verdict
@@ -124,13 +125,13 @@ def quiet() -> None:
 
 
 def parse(model: type[M], value: Any, name: str) -> M:
-    """Check a struct parameter against its model.
+    """Check a struct parameter against its model; whole numbers are integers, whatever carried them (`whole_numbers`).
 
     Raises:
         SluiceError: it does not fit; names the parameter, the path inside it and what is expected.
     """
     try:
-        return model.model_validate(value)
+        return model.model_validate(whole_numbers(value))
     except ValidationError as error:
         raise SluiceError(explain(error, model), where=f"parameter {name}") from None
 

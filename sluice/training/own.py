@@ -6,6 +6,7 @@ import inspect
 from typing import TYPE_CHECKING, Any
 
 from sluice import modules
+from sluice.config.base import whole_numbers
 from sluice.errors import SluiceError, first_line
 from sluice.training.networks import inputs_of
 
@@ -40,7 +41,7 @@ def train(job: Job) -> Fitted:
 def _train(function: Callable[..., Any], fits: bool, job: Job) -> Fitted:
     import keras
 
-    settings = _whole(job.trainer.hyperparameters)
+    settings = whole_numbers(job.trainer.hyperparameters)
     more = {"job": job} if not fits and "job" in inspect.signature(function).parameters else {}
     inputs = inputs_of(job.plan)
     made = function(job if fits else dict(inputs), settings, **more)
@@ -93,12 +94,3 @@ def _network(made: Any, inputs: dict[str, Any], job: Job) -> Any:
         raise SluiceError(f"the network's output has the shape {shape}, and the task needs (None, {job.outputs})", where=where,
                           remedy="give logits, one a class; one for two classes and for a value")  # fmt: skip
     return keras.Model(dict(inputs), made)
-
-
-def _whole(value: Any) -> Any:
-    """Whole numbers as integers, however deep: KFP's structs know one kind of number."""
-    if isinstance(value, dict):
-        return {key: _whole(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_whole(item) for item in value]
-    return int(value) if isinstance(value, float) and value.is_integer() else value

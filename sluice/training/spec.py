@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import math
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from sluice.config.base import Strict
 from sluice.modules import Code
@@ -46,8 +48,9 @@ class Trainer(Strict):
             ``fit(job, hyperparameters)``.
         estimator: for ``sklearn``, a class by its dotted name, e.g. ``sklearn.linear_model.LogisticRegression``; empty:
             gradient boosting over histograms.
-        hyperparameters: of the estimator, or of the user's own code, which read them as they like. KFP hands on no null:
-            for an estimator's None write the text ``none``.
+        hyperparameters: of the estimator, or of the user's own code, which read them as they like; or the same as the text
+            of a JSON object, which is how a use case's travel: a struct of KFP does not tell 1 from 1.0 (one feature, or
+            all), and hands on no null: for an estimator's None write the text ``none``.
         steps: optimizer steps, at most.
         epochs: passes over the train split, at most: on little data, steps end here.
         batch_size: examples a step; of all workers together.
@@ -86,6 +89,25 @@ class Trainer(Strict):
     checkpoint_steps: int = Field(default=500, ge=100)
     warm_start: bool = False
 
+    @field_validator("hyperparameters", mode="before")
+    @classmethod
+    def _from_text(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        try:
+            return json.loads(value)
+        except ValueError as error:
+            raise ValueError(f"the text is not JSON: {error}") from None
+
+    @field_validator("hyperparameters")
+    @classmethod
+    def _json(cls, value: dict[str, Any]) -> dict[str, Any]:
+        if odd := [key for key, item in value.items() if not _is_json(item)]:
+            raise ValueError(
+                f"{odd[0]} holds what JSON does not: give texts, finite numbers, booleans, lists, and mappings of texts"
+            )
+        return value
+
     @model_validator(mode="after")
     def _fits(self) -> Self:
         if (self.name == "own") != bool(self.code.module):
@@ -113,6 +135,15 @@ class Trainer(Strict):
         defaults = {key: Trainer.model_fields[key].get_default(call_default_factory=True) for key in LOOP}
         if told := [key for key, default in defaults.items() if getattr(self, key) != default]:
             raise ValueError(f"{name} does not go by steps: take out {', '.join(told)}")
+
+
+def _is_json(value: Any) -> bool:
+    """Whether JSON holds it as it is: no date, no infinite number, no key that is not a text."""
+    if isinstance(value, dict):
+        return all(isinstance(key, str) and _is_json(item) for key, item in value.items())
+    if isinstance(value, list):
+        return all(map(_is_json, value))
+    return value is None or isinstance(value, str | bool | int) or (isinstance(value, float) and math.isfinite(value))
 
 
 def _null(value: Any) -> bool:

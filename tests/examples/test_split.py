@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
+import json
 import math
 import struct
+import subprocess
+import sys
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,6 +24,7 @@ from pydantic import ValidationError
 from sluice.errors import SluiceError
 from sluice.examples import hashing
 from sluice.examples.ingest import ingest
+from sluice.examples.manifest import Manifest
 from sluice.examples.source import Source
 from sluice.examples.split import Split
 
@@ -154,10 +159,69 @@ def test_neither_row_order_nor_file_layout_changes_a_row(tmp_path: Path) -> None
         assert keys(tmp_path / "first", split) == keys(tmp_path / "second", split) == keys(tmp_path / "third", split)
 
 
-@pytest.mark.parametrize("ratios", [{}, {"train": 0}, {"train": -1, "eval": 2}, {"a b": 1}])
+@pytest.mark.parametrize(
+    "ratios", [{}, {"train": 0}, {"train": -1, "eval": 2}, {"a b": 1}, {"train": math.nan}, {"train": math.inf}]
+)
 def test_ratios_that_mean_nothing_are_refused(ratios: dict[str, float]) -> None:
     with pytest.raises(ValidationError):
         Split(ratios=ratios)
+
+
+def test_bounds_have_one_order(tmp_path: Path) -> None:
+    expected = {"train": (0.0, 0.5), "eval": (0.5, 0.75), "a": (0.75, 0.875), "b": (0.875, 1.0)}
+    for names in itertools.permutations(expected):
+        split = Split(ratios={name: {"train": 4, "eval": 2}.get(name, 1) for name in names})
+        assert list(split.bounds().items()) == list(expected.items())
+    by_time = Split.model_validate({"time": {"column": "at", "last": "7d"}})
+    assert by_time.bounds() == Split(column="fold").bounds() == {}
+    source = table(tmp_path, "SELECT i AS id FROM range(100) t(i)")
+    manifest = ingest(source, Split(ratios={"b": 1, "a": 1, "eval": 1, "train": 4}), "", tmp_path / "out")
+    assert list(manifest.splits) == ["train", "eval", "a", "b"]
+    assert manifest.bounds == {"train": (0.0, 4 / 7), "eval": (4 / 7, 5 / 7), "a": (5 / 7, 6 / 7), "b": (6 / 7, 1.0)}
+    assert Manifest.load(tmp_path / "out").bounds == manifest.bounds
+    for name, (low, high) in manifest.bounds.items():
+        assert all(low <= reference({"id": i}) / 2**64 < high for i in keys(tmp_path / "out", name))
+
+
+INGESTS = """
+import itertools, json, sys, tempfile
+from pathlib import Path
+import pyarrow.parquet as pq
+from google.protobuf import json_format
+from kfp.compiler.pipeline_spec_builder import to_protobuf_value
+from sluice.examples.ingest import ingest
+from sluice.examples.source import Source
+from sluice.examples.split import Split
+from sluice.stages.runtime import parse
+
+found = []
+with tempfile.TemporaryDirectory() as scratch:
+    for names in itertools.permutations(["train", "eval", "calibration"]):
+        written = {"ratios": {name: {"train": 4}.get(name, 1) for name in names}}
+        sent = json_format.MessageToDict(to_protobuf_value(written))
+        for given in (sent, json.loads(json.dumps(sent, sort_keys=True))):
+            out = Path(scratch) / "out"
+            manifest = ingest(Source(uri=sys.argv[1]), parse(Split, given, "split"), "", out)
+            found.append([manifest.model_dump(mode="json", exclude={"sources"}),
+                          {name: pq.read_table(out / name)["id"].to_pylist() for name in manifest.splits}])
+print(json.dumps(found))
+"""
+
+
+def test_all_orders_of_three_ratios_give_one_split(tmp_path: Path) -> None:
+    """In fresh processes, through KFP's Struct (whose order is the process's own) and through sorted JSON."""
+    source = table(tmp_path, "SELECT i AS id FROM range(200) t(i)")
+    found = []
+    for _ in range(2):
+        done = subprocess.run([sys.executable, "-c", INGESTS, source.uri], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        found += json.loads(done.stdout)
+    assert len(found) == 2 * 6 * 2
+    assert all(json.dumps(one) == json.dumps(found[0]) for one in found), "orders count, too"
+    points = {i: reference({"id": i}) / 2**64 for i in range(200)}
+    ends = {"train": (0, 4 / 6), "eval": (4 / 6, 5 / 6), "calibration": (5 / 6, 1)}
+    expected = {name: [i for i, point in points.items() if low <= point < high] for name, (low, high) in ends.items()}
+    assert found[0][1] == expected
 
 
 DAYS = "SELECT i AS id, TIMESTAMP '2026-01-01' + i * INTERVAL 1 DAY AS at FROM range(31) t(i)"
@@ -206,7 +270,7 @@ def test_a_row_that_no_split_takes_is_put_aside(tmp_path: Path) -> None:
     causes = pq.read_table(tmp_path / "out" / "quarantine")["cause"].to_pylist()
     assert causes == [
         "column 'fold' is empty, and the split goes by it",
-        "column 'fold' is none of train, eval, and the split goes by it",
+        "column 'fold' is none of eval, train, and the split goes by it",
     ]
     by_time = Split.model_validate({"time": {"column": "at", "at": "2026-01-03"}})
     assert ingest(source, by_time, "", tmp_path / "out").quarantined == 1

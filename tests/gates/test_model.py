@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from sluice.gates.model.evidence import OVERALL, Measured, ModelEvidence, SliceEvidence
+from sluice.gates.model.evidence import OVERALL, Measured, ModelEvidence, SeenRows, SliceEvidence
 from sluice.gates.model.judge import judge
 from sluice.gates.model.policy import ModelPolicy
 from sluice.gates.verdict import Outcome, Reason, Status, Verdict
@@ -182,3 +184,52 @@ def test_bounds_are_inclusive(value: float, status: Status) -> None:
 def test_a_policy_that_cannot_mean_anything_is_refused(policy: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         ModelPolicy.model_validate(policy)
+
+
+@pytest.mark.parametrize(
+    ("trained_on", "bound", "status", "sentence"),
+    [
+        (0, 0.01, Status.BLESSED, "was trained on 0 of the 10,000 evaluation rows (0.00%); at most 1.00% are allowed"),
+        (100, 0.01, Status.BLESSED, "was trained on 100 of the 10,000 evaluation rows (1.00%)"),
+        (101, 0.01, Status.INCONCLUSIVE, "was trained on 101 of the 10,000 evaluation rows (1.01%), and at most 1.00% are allowed"),
+        (101, 0.02, Status.BLESSED, "(1.01%); at most 2.00%"),
+        (1, 0.0, Status.INCONCLUSIVE, "and at most 0.00% are allowed"),
+        (None, 0.01, Status.BLESSED, "of the 10,000 evaluation rows the champion, version 3, was trained on is unknown: old"),
+    ],
+)  # fmt: skip
+def test_the_champion_has_not_seen_the_rows(
+    trained_on: int | None, bound: float, status: Status, sentence: str
+) -> None:
+    seen = SeenRows(10_000, trained_on, "" if trained_on is not None else "old", "by hash", None)
+    verdict = judged(replace(evidence(), seen=seen), NON_INFERIOR, max_seen_by_champion=bound)
+    (reason,) = [reason for reason in verdict.reasons if reason.rule == "unseen"]
+    assert sentence in reason.sentence
+    assert verdict.status is status
+    assert reason.closes is (status is Status.INCONCLUSIVE)
+    assert verdict.evidence["comparison"] == {
+        "champion": 3, "rows": 10_000, "champion_trained_on": trained_on, "split": "by hash", "champion_split": None,
+    }  # fmt: skip
+    if trained_on is None:
+        assert (reason.severity, reason.outcome) == ("warning", Outcome.INCONCLUSIVE)
+
+
+def test_a_comparison_on_rows_that_the_champion_knows_is_undecided_not_lost() -> None:
+    """Half of a swapped split: the champion is better on the rows that it was trained on."""
+    worse = evidence(0.72, 0.74)
+    assert judged(worse, NON_INFERIOR).status is Status.NOT_BLESSED
+    verdict = judged(replace(worse, seen=SeenRows(10_000, 5_000)), NON_INFERIOR)
+    assert verdict.status is Status.INCONCLUSIVE
+    assert {reason.rule for reason in closing(verdict)} == {"non_inferior_by", "unseen"}
+    bad = judged(
+        replace(evidence(0.6, 0.74), seen=SeenRows(10_000, 5_000)), NON_INFERIOR, {"metric": "auc", "at_least": 0.65}
+    )
+    assert bad.status is Status.NOT_BLESSED, "what does not rest on the champion stays as it is"
+
+
+def test_what_the_champion_has_seen_counts_where_a_rule_compares() -> None:
+    verdict = judged(replace(evidence(), seen=SeenRows(10_000, 5_000)))
+    assert verdict.blessed
+    assert [reason.severity for reason in verdict.reasons if reason.rule == "unseen"] == ["warning"]
+    first = judged(replace(evidence(champion=None), seen=SeenRows(10_000, None)))
+    assert not [reason for reason in first.reasons if reason.rule == "unseen"]
+    assert "comparison" not in first.evidence

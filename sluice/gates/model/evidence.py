@@ -44,6 +44,30 @@ class SliceEvidence:
 
 
 @dataclass(frozen=True)
+class SeenRows:
+    """Rows of the evaluation split that the champion was trained on.
+
+    Attributes:
+        rows: rows that are evaluated.
+        trained_on: how many of them are, in every column, rows that the champion was trained on; None: not known.
+        why: why that is not known, or how the two models' splits differ; empty: nothing to say.
+        split: how the rows were divided that are evaluated, in words.
+        champion_split: how those were divided that the champion was trained on; None: not known.
+    """
+
+    rows: int
+    trained_on: int | None
+    why: str = ""
+    split: str = ""
+    champion_split: str | None = None
+
+    @property
+    def share(self) -> float:
+        """The share of the evaluation rows; 0 where it is not known."""
+        return (self.trained_on or 0) / self.rows if self.rows else 0.0
+
+
+@dataclass(frozen=True)
 class ModelEvidence:
     """Everything the model gate looks at.
 
@@ -54,6 +78,7 @@ class ModelEvidence:
         champion: the champion's version, or None.
         identical: whether challenger and champion are the same bytes.
         keys: slice to the columns and values it stands for; those of ``OVERALL`` are none.
+        seen: evaluation rows that the champion was trained on; None without a champion, or where nobody counted.
     """
 
     task: str
@@ -62,6 +87,7 @@ class ModelEvidence:
     champion: int | None = None
     identical: bool = False
     keys: dict[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
+    seen: SeenRows | None = None
 
 
 def slice_name(key: tuple[tuple[str, str], ...]) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 from sluice.gates.model.evidence import OVERALL, ModelEvidence, SliceEvidence
 from sluice.gates.model.interval import holm, interval, more_rows, worse
 from sluice.gates.model.metrics import DIRECTION, FLOOR, MET_BY_CONSTANTS, TASKS, Direction
+from sluice.gates.model.unseen import comparison, undecided, unseen
 from sluice.gates.model.waiver import Waiver, waive
 from sluice.gates.verdict import JudgedRows, Outcome, Reason, Severity, Verdict, verdict
 
@@ -67,6 +68,7 @@ def judge(
     reasons = [*_identity(evidence), *_floor(evidence, policy), *_cold_start(evidence, policy)]
     for rule in policy.rules:
         reasons += list(_rule(rule, evidence, policy))
+    reasons = [*undecided(reasons, evidence, policy), *unseen(evidence, policy)]
     reasons, facts = waive(reasons, waivers, subjects.get("model", ""))
     bootstrap = evidence.champion is None and any(rule.compares for rule in policy.rules)
     return verdict(
@@ -77,7 +79,7 @@ def judge(
         policy=policy,
         baseline=evidence.champion,
         bootstrap=bootstrap,
-        evidence=facts,
+        evidence={**facts, **comparison(evidence)},
     )
 
 

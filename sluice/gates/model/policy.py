@@ -119,6 +119,8 @@ class ModelPolicy(Policy):
         seed: of the draws.
         group: column whose values are drawn together, e.g. a user (and the query of a ranking); None: rows are drawn.
         min_slice_rows: rows below which a slice is INCONCLUSIVE.
+        max_seen_by_champion: share of the evaluation rows that the champion may have been trained on; above it a comparison
+            is INCONCLUSIVE.
         bootstrap: what a first model, without a champion, meets: ``allow``, ``require_approval`` or ``forbid``.
         engine: ``vectorised``, on this machine; or ``tfma``: TFMA on Beam, with point estimates, for a binary task.
         beam: Beam's options for TFMA, e.g. ``--runner=DataflowRunner``; none: in this process.
@@ -141,6 +143,7 @@ class ModelPolicy(Policy):
     seed: int = 0
     group: str | None = None
     min_slice_rows: int = Field(default=200, ge=2)
+    max_seen_by_champion: float = Field(default=0.01, ge=0, le=1)
     bootstrap: Literal["allow", "require_approval", "forbid"] = "allow"
     engine: Literal["vectorised", "tfma"] = "vectorised"
     beam: tuple[str, ...] = ()
