@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-from sluice.stages.runtime import Artifact, stage
+from sluice.stages.runtime import Artifact, stage, taken_verdict
 
 
 @stage
@@ -13,4 +12,4 @@ def run(*, verdict: Artifact, ledger: str, run: dict[str, Any]) -> int:
     """Append a refusal; returns the entry's number."""
     from sluice.promotion.refuse import refuse
 
-    return refuse(verdict=Path(verdict.path), ledger=ledger, run=run).number
+    return refuse(verdict=taken_verdict(verdict, "verdict"), ledger=ledger, run=run).number
