@@ -112,7 +112,7 @@ class Transformed(Stored):
         where = str(folder)
         if self.examples != examples.manifest.digest:
             raise SluiceError(f"the transformed examples were made of other examples: {self.examples} expected, "
-                              f"{examples.manifest.digest} found", where=where, remedy="run transform on the examples given here")  # fmt: skip
+                              f"{examples.manifest.digest} found", where=where, remedy="run transform again on the examples given here")  # fmt: skip
         if self.format == 1:
             if examples.manifest.format > 1:
                 raise SluiceError(f"{FACTS_FILE} lists no arrays (format 1), and the examples are of a later format", where=where,
@@ -122,7 +122,7 @@ class Transformed(Stored):
         seen = {name: examples.judged(name).digest for name in examples.manifest.splits}
         if {name: split.examples for name, split in self.splits.items()} != seen:
             raise SluiceError("the transformed examples were made of other rows than the examples hold", where=where,
-                              remedy="run transform on the examples given here")  # fmt: skip
+                              remedy="run transform again on the examples given here")  # fmt: skip
         if (found := digest.of_tree(preprocessing)) != self.preprocessing:
             raise SluiceError(f"another preprocessing made the transformed examples: {self.preprocessing} expected, {found} found",
                               where=str(preprocessing), remedy=REMEDY)  # fmt: skip
