@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from sluice.errors import SluiceError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 SIGNATURE_FILE = "signature.json"
@@ -71,9 +72,12 @@ def _files(root: Path, *, signature: bool = False) -> list[Path]:
     return files
 
 
+def of_names(digests: Mapping[str, str]) -> str:
+    """Digest of a folder from its files' relative POSIX paths and digests, as `of_tree` has it."""
+    return of_json([[name, digests[name]] for name in sorted(digests, key=lambda name: PurePosixPath(name).parts)])
+
+
 def _of_parts(root: Path, files: list[Path], digest: Callable[[Path], str]) -> str:
     with ThreadPoolExecutor() as pool:
         named = zip(files, pool.map(digest, files), strict=True)
-        return of_json(
-            [[path.relative_to(root).as_posix(), made] for path, made in named if path != root / SIGNATURE_FILE]
-        )
+        return of_names({p.relative_to(root).as_posix(): made for p, made in named if p != root / SIGNATURE_FILE})

@@ -7,12 +7,13 @@ field computes the same digest. What may change in which release is in ``docs/co
 from __future__ import annotations
 
 import json
+from pathlib import Path  # noqa: TC003 - pydantic looks annotations up
 from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, PrivateAttr
 
 from sluice import digest
-from sluice.errors import SluiceError
+from sluice.errors import SluiceError, first_line
 from sluice.version import __version__
 
 
@@ -64,6 +65,8 @@ class Stored(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     WHAT: ClassVar[str] = "the file"
+    INDENT: ClassVar[bool] = False
+    """Whether it is laid out for people to read; canonical JSON otherwise."""
 
     format: int = 1
     release: str = __version__
@@ -96,8 +99,32 @@ class Stored(BaseModel):
         raise ValueError(f"format {number} is not known")
 
     def to_bytes(self) -> bytes:
-        """The bytes as they were stored; canonical JSON for what was not."""
-        return self._content or digest.canonical_json(self.model_dump(mode="json"))
+        """The bytes as they were stored; for what was not, canonical JSON, or lines for people (`INDENT`)."""
+        return self._content or self.as_bytes(self.model_dump(mode="json"))
+
+    @classmethod
+    def as_bytes(cls, content: dict[str, Any]) -> bytes:
+        """Content as it is stored."""
+        if cls.INDENT:
+            return (json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+        return digest.canonical_json(content)
+
+    @classmethod
+    def read(cls, file: Path, remedy: str) -> Self:
+        """Read a file of any format up to this release's.
+
+        Args:
+            file: it has to be there.
+            remedy: what to do where it cannot be read.
+
+        Raises:
+            NewerFormatError: a later release wrote it.
+            SluiceError: it cannot be read.
+        """
+        try:
+            return cls.parse(file.read_bytes(), str(file))
+        except ValueError as error:
+            raise SluiceError(f"{cls.WHAT} cannot be read: {first_line(error)}", where=str(file), remedy=remedy) from error  # fmt: skip
 
     @property
     def digest(self) -> str:

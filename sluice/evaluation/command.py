@@ -15,11 +15,12 @@ import yaml
 
 from sluice import digest
 from sluice.errors import SluiceError
-from sluice.evaluation.evaluate import assess, evaluate
+from sluice.evaluation.evaluate import PREDICTIONS, assess, evaluate
 from sluice.evaluation.evidence import CHALLENGER, CHAMPION
 from sluice.evaluation.scoring import read
 from sluice.examples.dataset import Examples
 from sluice.gates.model.policy import ModelPolicy
+from sluice.gates.verdict import JudgedRows
 from sluice.stages.runtime import FAILURE_MARK, parse, quiet
 
 if TYPE_CHECKING:
@@ -68,9 +69,11 @@ def _judge(given: argparse.Namespace) -> Verdict:
         )
     files = {CHALLENGER: given.candidate, **({CHAMPION: given.baseline} if given.baseline else {})}
     scored = read(files, task=given.task, label=given.label, key=given.key, policy=policy)
-    subjects = {"predictions": digest.of_file(given.candidate)}
-    same = given.baseline is not None and digest.of_file(given.baseline) == subjects["predictions"]
-    return assess(scored, policy, subjects, version, identical=same, **places)
+    judged = JudgedRows(rows=scored.table.num_rows, digest=digest.of_file(given.candidate))
+    same = given.baseline is not None and digest.of_file(given.baseline) == judged.digest
+    return assess(
+        scored, policy, {PREDICTIONS: judged.digest}, version, splits={PREDICTIONS: judged}, identical=same, **places
+    )
 
 
 def _policy(file: Path) -> object:

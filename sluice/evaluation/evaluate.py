@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from sluice.examples.dataset import Examples
     from sluice.gates.model.evidence import ModelEvidence
     from sluice.gates.model.policy import ModelPolicy
-    from sluice.gates.verdict import Verdict
+    from sluice.gates.verdict import JudgedRows, Verdict
+
+PREDICTIONS = "predictions"
+"""Subject of the model gate's verdict: the predictions that it rests on."""
 
 
 def evaluate(
@@ -62,21 +65,22 @@ def evaluate(
             measured = replace(measured, identical=identical)
     subjects = {"model": digest.of_tree(model), "examples": examples.manifest.digest}
     verdict = assess(scored, policy, subjects, champion_version if champion else None, identical=identical,
-                     evaluation_out=evaluation_out, report_out=report_out, measured=measured)  # fmt: skip
+                     splits={split: examples.judged(split)}, evaluation_out=evaluation_out, report_out=report_out, measured=measured)  # fmt: skip
     return verdict, scored
 
 
 def assess(
-    scored: Scored, policy: ModelPolicy, subjects: dict[str, str], champion: int | None, *, evaluation_out: Path,
-    report_out: Path, identical: bool = False, now: datetime | None = None, measured: ModelEvidence | None = None,
+    scored: Scored, policy: ModelPolicy, subjects: dict[str, str], champion: int | None, *, splits: dict[str, JudgedRows],
+    evaluation_out: Path, report_out: Path, identical: bool = False, now: datetime | None = None, measured: ModelEvidence | None = None,
 ) -> Verdict:  # fmt: skip
     """Judge from predictions.
 
     Args:
         scored: what the models predicted.
         policy: the rules.
-        subjects: digests of what is judged.
+        subjects: digests of what is judged; where ``predictions`` is not among them, it is the file that is written here.
         champion: the champion's version, or None.
+        splits: the rows that are judged: a split of the examples, or ``predictions`` for a file of them.
         evaluation_out: as for `evaluate`.
         report_out: as for `evaluate`.
         identical: whether challenger and champion are the same bytes.
@@ -93,16 +97,18 @@ def assess(
                       groups=groups_of(scored.table, policy))  # fmt: skip
     evaluation_out.mkdir(parents=True, exist_ok=True)
     tfma.save(evaluation_out, evidence, scored.label, policy)
-    _save_predictions(evaluation_out, scored.table, scored.models)
-    verdict = judge(evidence, policy, subjects=subjects, waivers=valid(policy, now or datetime.now(UTC)))
+    predictions = _save_predictions(evaluation_out, scored.table, scored.models)
+    subjects = {PREDICTIONS: digest.of_file(predictions), **subjects}
+    verdict = judge(evidence, policy, subjects=subjects, splits=splits, waivers=valid(policy, now or datetime.now(UTC)))
     write(report_out, verdict, evidence, scored, policy)
     return verdict
 
 
-def _save_predictions(out: Path, table: object, models: dict[str, Rows]) -> None:
+def _save_predictions(out: Path, table: object, models: dict[str, Rows]) -> Path:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     for name, rows in models.items():
         table = table.append_column(f"prediction_{name}", pa.array(rows.prediction.tolist()))  # type: ignore[attr-defined]
-    pq.write_table(table, out / "predictions.parquet")
+    pq.write_table(table, out / f"{PREDICTIONS}.parquet")
+    return out / f"{PREDICTIONS}.parquet"

@@ -9,9 +9,9 @@ from typing import Any, ClassVar, Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from sluice import digest, parts
-from sluice.errors import SluiceError, first_line
+from sluice.errors import SluiceError
 from sluice.parts import Part
-from sluice.stored import NewerFormatError, Stored
+from sluice.stored import Stored
 
 MANIFEST_FILE = "examples.json"
 DIGEST = "digest"
@@ -100,6 +100,7 @@ class Manifest(Stored):
     """
 
     WHAT: ClassVar[str] = "the manifest"
+    INDENT: ClassVar[bool] = True
 
     format: int = 2
     sources: list[SourceFile]
@@ -135,10 +136,7 @@ class Manifest(Stored):
 
     def to_bytes(self) -> bytes:
         """The bytes as they were stored; JSON with its digest for what was not."""
-        if self._content:
-            return self._content
-        content = {**self.model_dump(mode="json"), DIGEST: self.digest}
-        return (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode()
+        return self._content or self.as_bytes({**self.model_dump(mode="json"), DIGEST: self.digest})
 
     @classmethod
     def parse(cls, content: bytes, where: str = "") -> Self:
@@ -184,13 +182,7 @@ class Manifest(Stored):
                 where=str(folder),
                 remedy="give the folder that ingest wrote, or run ingest again if it was interrupted",
             )
-        try:
-            return cls.parse(file.read_bytes(), str(file))
-        except NewerFormatError:
-            raise
-        except ValueError as error:
-            raise SluiceError(f"the manifest cannot be read: {first_line(error)}", where=str(file),
-                              remedy="the file was edited: run ingest again") from error  # fmt: skip
+        return cls.read(file, "the file was edited: run ingest again")
 
 
 def _digest(content: dict[str, Any]) -> str:

@@ -10,6 +10,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from sluice.errors import SluiceError
 from sluice.features.kinds.categorical import boolean, categorical, cross
 from sluice.features.kinds.columns import Columns
 from sluice.features.kinds.numeric import numeric
@@ -17,6 +18,8 @@ from sluice.features.kinds.own import own
 from sluice.features.kinds.texts import text
 from sluice.features.kinds.times import datetime
 from sluice.models.manifest import RawType
+from sluice.stored import format_of
+from sluice.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
     from sluice.statistics.artifact import SplitStatistics
 
 PLAN_FILE = "preprocessing.json"
+FORMAT = 2
+"""Of ``preprocessing.json``; 1 had neither this number nor the release that wrote it."""
 NUMBERS, IDS = "numbers", "ids"
 
 
@@ -52,15 +57,28 @@ class Plan:
 
     def save(self, folder: Path) -> None:
         """Write ``preprocessing.json``."""
-        (folder / PLAN_FILE).write_text(json.dumps(asdict(self), indent=2) + "\n")
+        content = {"format": FORMAT, "release": __version__, **asdict(self)}
+        (folder / PLAN_FILE).write_text(json.dumps(content, indent=2) + "\n")
 
     @classmethod
     def load(cls, folder: Path) -> Plan:
-        """Read ``preprocessing.json``."""
-        plain = json.loads((folder / PLAN_FILE).read_text())
-        raw = {name: RawType(kind) for name, kind in plain.pop("raw").items()}
-        features = plain.pop("features")
-        return cls(raw, features=features, **{key: tuple(values) for key, values in plain.items()})
+        """Read ``preprocessing.json`` of any format up to this release's; what the plan holds is the same in format 1.
+
+        Raises:
+            NewerFormatError: a later release wrote it.
+            SluiceError: it is missing, or cannot be read.
+        """
+        file = folder / PLAN_FILE
+        try:
+            plain = json.loads(file.read_bytes())
+            format_of(plain, FORMAT, "the preprocessing", str(file))
+            return cls(
+                {name: RawType(kind) for name, kind in plain["raw"].items()}, features=plain["features"],
+                **{name: tuple(plain[name]) for name in ("numbers", "ids", "sizes", "embeddings")},
+            )  # fmt: skip
+        except (OSError, ValueError, LookupError, AttributeError, TypeError) as error:
+            raise SluiceError(f"no readable preprocessing ({type(error).__name__})", where=str(file),
+                              remedy="give the folder that transform wrote, or run transform again") from error  # fmt: skip
 
 
 @dataclass(frozen=True)

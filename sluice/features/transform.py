@@ -6,18 +6,19 @@ Transformed examples lie as NumPy arrays, ``<split>/{numbers,ids,label}.npy``, w
 from __future__ import annotations
 
 import contextlib
-import json
 import shutil
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sluice import digest, parts
 from sluice.errors import SluiceError
 from sluice.features import labels, preprocessing
 from sluice.features.arrays import ArrayFile
 from sluice.features.infer import infer
 from sluice.features.preprocessing import IDS, NUMBERS
 from sluice.features.raw import arrays
+from sluice.features.transformed import Transformed, TransformedSplit
 from sluice.progress import progress
 from sluice.statistics.artifact import Statistics, load_schema
 
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from sluice.training.spec import Label
 
 LABEL = "label"
-FACTS_FILE = "transformed.json"
 TRAIN = "train"
 
 
@@ -51,11 +51,13 @@ def transform(
         transformed_out: folder for the transformed examples; ``transformed.json`` is written last.
 
     Raises:
-        SluiceError: the disk is full; for what else see `sluice.features.preprocessing.build` and
+        SluiceError: the disk is full; the statistics or the schema are of other examples; for what else see `sluice.features.preprocessing.build` and
             `sluice.features.labels`.
     """
     columns = examples.manifest.columns
-    facts = Statistics.load(statistics).split(TRAIN)
+    computed = Statistics.load(statistics)
+    computed.check_made_of(examples, schema, statistics)
+    facts = computed.split(TRAIN)
     if not features.names():
         features = infer(load_schema(schema), facts, label.column, columns, features)
     _agrees(features, label.column, columns)
@@ -66,9 +68,18 @@ def transform(
     for split, held in examples.manifest.splits.items():
         progress(f"transforming {split}: {held.rows:,} rows")
         _write(made, examples, split, label.column, (task, classes), transformed_out / split)
-    described = {"task": task, "classes": classes, "label": label.column, "examples": examples.manifest.digest,
-                 "splits": {name: held.rows for name, held in examples.manifest.splits.items()}}  # fmt: skip
-    (transformed_out / FACTS_FILE).write_text(json.dumps(described, indent=2) + "\n")
+    Transformed(
+        task=task, classes=classes, label=label.column, examples=examples.manifest.digest,
+        splits={split: _listed(examples, split, transformed_out) for split in examples.manifest.splits},
+        preprocessing=digest.of_tree(preprocessing_out), statistics=digest.of_tree(statistics), schema_digest=digest.of_tree(schema),
+    ).save(transformed_out)  # fmt: skip
+
+
+def _listed(examples: Examples, split: str, out: Path) -> TransformedSplit:
+    """The arrays of a split, as they were written."""
+    rows = examples.manifest.splits[split].rows
+    listed = tuple(parts.describe(out, file, rows) for file in sorted((out / split).glob("*.npy")))
+    return TransformedSplit(rows=rows, examples=examples.judged(split).digest, arrays=listed)
 
 
 def _agrees(features: Features, label: str, columns: dict[str, str]) -> None:

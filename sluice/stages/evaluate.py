@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from sluice.examples.dataset import Examples
 from sluice.gates.model.policy import ModelPolicy
-from sluice.stages.runtime import Artifact, Gate, Metrics, close, parse, present, stage
+from sluice.stages.runtime import Artifact, Gate, Metrics, close, parse, present, record, stage, taken, taken_examples
 
 if TYPE_CHECKING:
     from sluice.evaluation.scoring import Scored
@@ -32,14 +32,15 @@ def run(
 
     applied = parse(ModelPolicy, policy, "policy")
     judged, scored = evaluate(
-        Examples.load(Path(examples.path)),
-        model=Path(model.path),
-        champion=present(champion_model),
+        Examples.load(taken_examples(examples)),
+        model=taken(model, "model", "train"),
+        champion=present(champion_model, "champion_model"),
         champion_version=champion_version or None,
         policy=applied,
         evaluation_out=Path(evaluation.path),
         report_out=Path(report.path),
     )
+    record(evaluation, report)
     _log(scored, applied, metrics, classification)
     return close(judged, verdict, run_page)
 

@@ -38,6 +38,7 @@ def run(
     examples.metadata.update(
         span=span,
         digest=manifest.digest,
+        format=manifest.format,
         rows_in=manifest.rows_in,
         quarantined=manifest.quarantined,
         **{f"rows_{name}": facts.rows for name, facts in manifest.splits.items()},

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from sluice.gates.service.policy import ServicePolicy
-from sluice.stages.runtime import Artifact, Gate, close, parse, stage
+from sluice.stages.runtime import Artifact, Gate, close, parse, stage, taken
 
 
 @stage
@@ -14,5 +13,9 @@ def run(*, model: Artifact, golden: Artifact, policy: dict[str, Any], verdict: A
     """Send golden requests to the export and judge its answers, its latency and its size."""
     from sluice.serving.probe import probe
 
-    judged = probe(model=Path(model.path), golden=Path(golden.path), policy=parse(ServicePolicy, policy, "policy"))
+    judged = probe(
+        model=taken(model, "model", "train"),
+        golden=taken(golden, "golden", "train"),
+        policy=parse(ServicePolicy, policy, "policy"),
+    )
     return close(judged, verdict, run_page)

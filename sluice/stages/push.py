@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from sluice.examples.manifest import Manifest
-from sluice.stages.runtime import Artifact, RunRecord, stage
+from sluice.stages.runtime import Artifact, RunRecord, stage, taken, taken_examples, taken_verdict
 
 
 class Pushed(NamedTuple):
@@ -36,16 +35,16 @@ def run(
     from sluice.promotion.push import push
 
     entry = push(
-        model=Path(model.path),
-        statistics=Path(statistics.path),
-        schema=Path(schema.path),
+        model=taken(model, "model", "train"),
+        statistics=taken(statistics, "statistics", "validate"),
+        schema=taken(schema, "schema", "validate"),
         verdicts={
-            "data": Path(data_verdict.path),
-            "model": Path(model_verdict.path),
-            "service": Path(service_verdict.path),
+            "data": taken_verdict(data_verdict, "data_verdict"),
+            "model": taken_verdict(model_verdict, "model_verdict"),
+            "service": taken_verdict(service_verdict, "service_verdict"),
         },
         policies=policies,
-        examples=Manifest.load(Path(examples.path)),
+        examples=Manifest.load(taken_examples(examples)),
         destinations=destinations,
         ledger=ledger,
         run=record.fields(),

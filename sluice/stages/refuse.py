@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from sluice.stages.runtime import Artifact, RunRecord, stage
+from sluice.stages.runtime import Artifact, RunRecord, stage, taken_verdict
 
 
 @stage
@@ -12,4 +10,4 @@ def run(*, verdict: Artifact, ledger: str, record: RunRecord) -> int:
     """Append a refusal; returns the entry's number."""
     from sluice.promotion.refuse import refuse
 
-    return refuse(verdict=Path(verdict.path), ledger=ledger, run=record.fields()).number
+    return refuse(verdict=taken_verdict(verdict, "verdict"), ledger=ledger, run=record.fields()).number

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from sluice.examples.source import Source
-from sluice.stages.runtime import Artifact, parse, stage
+from sluice.stages.runtime import Artifact, parse, record, stage
 
 
 class Resolved(NamedTuple):
@@ -31,4 +31,5 @@ def run(
     version = champion.version if champion else 0
     for artifact in (model, statistics, schema):
         artifact.metadata["version"] = version
+    record(model, statistics, schema)
     return Resolved(version, spans.select(parse(Source, source, "source"), span, Ledger.at(ledger).last_span()))

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, Protocol, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from sluice import storage
+from sluice import digest, storage
 from sluice.config.base import whole_numbers
 from sluice.config.explain import explain
 from sluice.errors import SluiceError
-from sluice.gates.verdict import Mode, Status, Verdict
+from sluice.examples.manifest import Manifest
+from sluice.gates.verdict import VERDICT_FILE, Mode, Status, Verdict
 from sluice.modules import UserCodeError
 from sluice.promotion.signature import sign_if_asked
 from sluice.run import RUN_ID, reference, run_of
@@ -31,6 +32,10 @@ P = ParamSpec("P")
 R = TypeVar("R")
 M = TypeVar("M", bound=BaseModel)
 
+GATE_STEPS = {"data": "validate", "model": "evaluate", "service": "probe"}
+"""Gate to the step that gives its verdict."""
+DIGEST, FORMAT = "digest", "format"
+"""Keys of an artifact's metadata."""
 FAILURE_MARK = "✗ "
 OPEN, CLOSED = "open", "closed"
 FULL = os.strerror(errno.ENOSPC)
@@ -136,10 +141,74 @@ def parse(model: type[M], value: Any, name: str) -> M:
         raise SluiceError(explain(error, model), where=f"parameter {name}") from None
 
 
-def present(artifact: Artifact) -> Path | None:
-    """The folder of an artifact of the champion, or None where `resolve` found no champion."""
-    folder = Path(artifact.path)
+def taken(artifact: Artifact, name: str, made_by: str, digest_of: Callable[[Path], str] = digest.of_tree) -> Path:
+    """The folder of an input artifact, which holds what its metadata says that it holds.
+
+    KFP keeps metadata with the service, not with the bytes: an artifact that was replaced as a whole is seen as well. One
+    whose metadata names no digest (imported, or written by an earlier release) is taken as it is.
+
+    Args:
+        artifact: the input.
+        name: what the step calls it.
+        made_by: the step that made it.
+        digest_of: the digest that the metadata names, from the folder.
+
+    Raises:
+        SluiceError: its content has another digest.
+    """
+    folder, expected = Path(artifact.path), artifact.metadata.get(DIGEST)
+    if expected and (found := digest_of(folder)) != expected:
+        raise SluiceError(f"{name} is not what {made_by} wrote: it was changed or swapped ({expected} expected, {found} found)",
+                          where=str(folder), remedy=f"run {made_by} again, and the steps after it")  # fmt: skip
+    return folder
+
+
+def taken_examples(artifact: Artifact) -> Path:
+    """The folder of the examples, whose manifest has the digest and the format that the metadata names.
+
+    Raises:
+        SluiceError: it has others, or was edited.
+    """
+
+    def digest_of(folder: Path) -> str:
+        manifest = Manifest.load(folder)
+        # Format 1 names a digest of its own: it must not stand in for the manifest that ingest wrote.
+        return (
+            manifest.digest if manifest.format >= int(artifact.metadata.get(FORMAT, 1)) else f"format {manifest.format}"
+        )
+
+    return taken(artifact, "examples", "ingest", digest_of)
+
+
+def taken_verdict(artifact: Artifact, name: str) -> Path:
+    """The folder of a verdict, whose ``verdict.json`` has the digest that the metadata names.
+
+    Raises:
+        SluiceError: it has another, or is missing.
+    """
+
+    def digest_of(folder: Path) -> str:
+        file = folder / VERDICT_FILE
+        return digest.of_file(file) if file.is_file() else "nothing"
+
+    return taken(artifact, name, GATE_STEPS.get(artifact.metadata.get("gate", ""), "the gate"), digest_of)
+
+
+def present(artifact: Artifact, name: str) -> Path | None:
+    """The folder of an artifact of the champion, or None where `resolve` found no champion.
+
+    Raises:
+        SluiceError: as for `taken`.
+    """
+    folder = taken(artifact, name, "resolve")
     return None if (folder / "none.json").exists() else folder
+
+
+def record(*artifacts: Artifact) -> None:
+    """Put the digest of what was written into the metadata of output artifacts, for `taken` in the steps after this one."""
+    for artifact in artifacts:
+        path = Path(artifact.path)
+        artifact.metadata[DIGEST] = digest.of_file(path) if path.is_file() else digest.of_tree(path)
 
 
 def close(verdict: Verdict, artifact: Artifact, run_page: str = "") -> Gate:

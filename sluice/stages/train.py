@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sluice import digest
 from sluice.examples.dataset import Examples
 from sluice.promotion.signature import sign_if_asked
-from sluice.stages.runtime import Artifact, Metrics, parse, present, stage
+from sluice.stages.runtime import Artifact, Metrics, parse, present, record, stage, taken, taken_examples
 from sluice.training.spec import Label, Trainer
 
 if TYPE_CHECKING:
@@ -36,21 +35,22 @@ def run(
     from sluice.training.train import train
 
     trained = train(
-        transformed=Path(transformed.path),
-        preprocessing=Path(preprocessing.path),
-        examples=Examples.load(Path(examples.path)),
+        transformed=taken(transformed, "transformed", "transform"),
+        preprocessing=taken(preprocessing, "preprocessing", "transform"),
+        examples=Examples.load(taken_examples(examples)),
         trainer=parse(Trainer, trainer, "trainer"),
         label=parse(Label, label, "label"),
         model_out=Path(model.path),
         golden_out=Path(golden.path),
         report_out=Path(report.path),
-        champion=present(champion_model),
+        champion=present(champion_model, "champion_model"),
     )
     if trained is None:  # the first of several workers writes
         return
     manifest, curve = trained
     sign_if_asked(Path(model.path))
-    model.metadata.update(framework=manifest.flavor, task=str(manifest.task), digest=digest.of_tree(Path(model.path)))
+    model.metadata.update(framework=manifest.flavor, task=str(manifest.task))
+    record(model, golden, report)
     if curve is not None:
         _log(curve, metrics)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from sluice.examples.dataset import Examples
 from sluice.features.spec import Features
-from sluice.stages.runtime import Artifact, parse, stage
+from sluice.stages.runtime import Artifact, parse, record, stage, taken, taken_examples
 from sluice.training.spec import Label
 
 
@@ -26,11 +26,12 @@ def run(
     from sluice.features.transform import transform
 
     transform(
-        Examples.load(Path(examples.path)),
-        statistics=Path(statistics.path),
-        schema=Path(schema.path),
+        Examples.load(taken_examples(examples)),
+        statistics=taken(statistics, "statistics", "validate"),
+        schema=taken(schema, "schema", "validate"),
         features=parse(Features, features, "features"),
         label=parse(Label, label, "label"),
         preprocessing_out=Path(preprocessing.path),
         transformed_out=Path(transformed.path),
     )
+    record(preprocessing, transformed)

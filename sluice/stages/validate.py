@@ -8,7 +8,7 @@ from typing import Any
 from sluice.examples.dataset import Examples
 from sluice.features.spec import Features
 from sluice.gates.data.policy import DataPolicy
-from sluice.stages.runtime import Artifact, Gate, close, parse, present, stage
+from sluice.stages.runtime import Artifact, Gate, close, parse, present, record, stage, taken_examples
 from sluice.statistics.artifact import SCHEMA_FILE
 from sluice.training.spec import Label
 
@@ -33,21 +33,22 @@ def run(
     """Judge the examples against the schema, the policy and the champion's statistics."""
     from sluice.statistics.validate import validate
 
-    agreed = present(champion_schema)
+    agreed = present(champion_schema, "champion_schema")
     if given_schema:
         Path(schema.path).mkdir(parents=True, exist_ok=True)
         agreed = Path(schema.path)
         (agreed / SCHEMA_FILE).write_text(given_schema)
     judged = validate(
-        Examples.load(Path(examples.path)),
+        Examples.load(taken_examples(examples)),
         label=parse(Label, label, "label").column,
         features=parse(Features, features, "features"),
         policy=parse(DataPolicy, policy, "policy"),
         schema=agreed,
-        baseline=present(champion_statistics),
+        baseline=present(champion_statistics, "champion_statistics"),
         baseline_version=champion_version or None,
         statistics_out=Path(statistics.path),
         schema_out=Path(schema.path),
         report_out=Path(report.path),
     )
+    record(statistics, schema, report)
     return close(judged, verdict, run_page)

@@ -1,16 +1,28 @@
-"""The statistics artifact: ``<split>/FeatureStats.pb`` (TFX's layout) and exact histograms; the schema artifact."""
+"""The statistics artifact, and the schema artifact.
+
+Statistics are ``<split>/FeatureStats.pb`` (TFX's layout), exact histograms, and ``statistics.json``, which names the examples
+that they are of, their schema, and the files.
+"""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from sluice import digest, parts
 from sluice.errors import SluiceError
+from sluice.gates.verdict import JudgedRows  # noqa: TC001 - pydantic looks annotations up
+from sluice.parts import Part  # noqa: TC001
+from sluice.stored import Stored
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from sluice.examples.dataset import Examples
+
+MANIFEST_FILE = "statistics.json"
+REMEDY = "run validate again, and the steps after it"
 STATISTICS_FILE = "FeatureStats.pb"
 HISTOGRAMS_FILE = "histograms.json"
 ALONE_FILE = "associations.json"
@@ -71,18 +83,51 @@ class SplitStatistics:
         raise SluiceError(f"no statistics of {name!r}", where="features", remedy=f"columns: {known}")
 
 
+class StatisticsManifest(Stored):
+    """``statistics.json``: what the statistics are of, and their files.
+
+    Attributes:
+        format: 2; statistics of format 1 had no such file.
+        examples: digest of the examples.
+        splits: split of the examples to the rows that were counted.
+        schema_digest: of the schema that `validate` wrote with them.
+        files: every file of the artifact but this one.
+    """
+
+    WHAT: ClassVar[str] = "the statistics' manifest"
+    INDENT: ClassVar[bool] = True
+
+    format: int = 2
+    examples: str
+    splits: dict[str, JudgedRows]
+    schema_digest: str
+    files: tuple[Part, ...]
+
+
 @dataclass(frozen=True)
 class Statistics:
-    """Statistics of every split of an examples artifact."""
+    """Statistics of every split of an examples artifact.
+
+    Attributes:
+        splits: split to its statistics.
+        manifest: what they are of; None where they were not read from an artifact, or from one of format 1.
+    """
 
     splits: dict[str, SplitStatistics]
+    manifest: StatisticsManifest | None = None
 
     def split(self, name: str) -> SplitStatistics:
         """One split's statistics."""
         return self.splits[name]
 
-    def save(self, folder: Path) -> None:
-        """Write the artifact."""
+    def save(self, folder: Path, examples: Examples, schema: Path) -> None:
+        """Write the artifact; ``statistics.json`` last.
+
+        Args:
+            folder: the artifact's.
+            examples: what the statistics are of.
+            schema: folder of their schema.
+        """
         from tensorflow_metadata.proto.v0 import statistics_pb2
 
         for name, split in self.splits.items():
@@ -95,16 +140,27 @@ class Statistics:
             (folder / name / HISTOGRAMS_FILE).write_text(json.dumps(plain) + "\n")
             if split.alone:
                 (folder / name / ALONE_FILE).write_text(json.dumps(split.alone, sort_keys=True) + "\n")
+        manifest = StatisticsManifest(
+            examples=examples.manifest.digest, splits={name: examples.judged(name) for name in self.splits},
+            schema_digest=digest.of_tree(schema), files=tuple(parts.describe(folder, file) for file in _files(folder)),
+        )  # fmt: skip
+        (folder / MANIFEST_FILE).write_bytes(manifest.to_bytes())
 
     @classmethod
     def load(cls, folder: Path) -> Statistics:
-        """Read the artifact.
+        """Read the artifact, and hold its files against ``statistics.json``; format 1 has none, and is read as it is.
 
         Raises:
-            SluiceError: the folder holds no statistics.
+            SluiceError: the folder holds no statistics, or a file was changed, swapped, added or removed.
         """
         from tensorflow_metadata.proto.v0 import statistics_pb2
 
+        manifest = None
+        if (folder / MANIFEST_FILE).is_file():
+            manifest = StatisticsManifest.read(folder / MANIFEST_FILE, REMEDY)
+            parts.check_names(folder, manifest.files, _files(folder), REMEDY)
+            for part in manifest.files:
+                parts.check(folder, part, REMEDY)
         splits = {}
         for file in sorted(folder.glob(f"*/{STATISTICS_FILE}")):
             listed = statistics_pb2.DatasetFeatureStatisticsList.FromString(file.read_bytes())
@@ -119,7 +175,41 @@ class Statistics:
             )
         if not splits:
             raise SluiceError("no statistics here", where=str(folder), remedy="give the folder that validate wrote")
-        return cls(splits)
+        return cls(splits, manifest)
+
+    def check_made_of(self, examples: Examples, schema: Path, folder: Path) -> None:
+        """They are of these examples, and came with this schema.
+
+        Args:
+            examples: what they have to be of.
+            schema: folder of the schema.
+            folder: the statistics', for the message.
+
+        Raises:
+            SluiceError: they are of others, or came with another schema; or examples of format 2 come with statistics
+                that do not say what they are of.
+        """
+        if self.manifest is None:
+            if examples.manifest.format > 1:
+                raise SluiceError(f"{MANIFEST_FILE} is missing: it says which examples the statistics are of", where=str(folder),
+                                  remedy=REMEDY)  # fmt: skip
+            return
+        if self.manifest.examples != examples.manifest.digest:
+            raise SluiceError(f"the statistics are of other examples: {self.manifest.examples} expected, "
+                              f"{examples.manifest.digest} found", where=str(folder), remedy=REMEDY)  # fmt: skip
+        if self.manifest.splits != {name: examples.judged(name) for name in self.manifest.splits}:
+            raise SluiceError(
+                "the statistics are of other rows than the examples hold", where=str(folder), remedy=REMEDY
+            )
+        if (found := digest.of_tree(schema)) != self.manifest.schema_digest:
+            raise SluiceError(f"the schema is not the one of the statistics: {self.manifest.schema_digest} expected, {found} found",
+                              where=str(schema), remedy=REMEDY)  # fmt: skip
+
+
+def _files(folder: Path) -> list[Path]:
+    """Every file of a statistics artifact but its manifest, and a signature."""
+    own = {folder / MANIFEST_FILE, folder / digest.SIGNATURE_FILE}
+    return sorted(file for file in folder.rglob("*") if file.is_file() and file not in own)
 
 
 def save_schema(schema: Any, place: Path) -> None:

@@ -57,10 +57,10 @@ def validate(
         for split in examples.manifest.splits
     }
     statistics = Statistics({split: made.statistics for split, made in computed.items()})
-    statistics.save(statistics_out)
     train = next(iter(computed)) if TRAIN not in computed else TRAIN
     agreed = load_schema(schema) if schema else infer(computed[train].statistics)
     save_schema(agreed, schema_out)
+    statistics.save(statistics_out, examples, schema_out)
     evidence = _evidence(examples, statistics, agreed, label, columns, policy, now or datetime.now(UTC))
     evidence = replace(evidence, inferred=schema is None, alone=computed[train].statistics.alone)
     if before:
@@ -70,7 +70,13 @@ def validate(
         "statistics": digest.of_tree(statistics_out),
         "schema": digest.of_tree(schema_out),
     }
-    verdict = judge(evidence, policy, subjects=subjects, baseline=baseline_version if before else None)
+    verdict = judge(
+        evidence,
+        policy,
+        subjects=subjects,
+        baseline=baseline_version if before else None,
+        splits={split: examples.judged(split) for split in computed},
+    )
     write(report_out, verdict, evidence, computed[train].statistics)
     return verdict
 

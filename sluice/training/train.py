@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import importlib.metadata
-import json
 import platform
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sluice import digest
-from sluice.errors import SluiceError
 from sluice.features.preprocessing import IDS, NUMBERS, Plan
 from sluice.features.raw import arrays
-from sluice.features.transform import FACTS_FILE, LABEL, TRAIN
-from sluice.models.manifest import ModelManifest, Task
+from sluice.features.transform import LABEL, TRAIN
+from sluice.features.transformed import Transformed
+from sluice.models.manifest import ModelManifest
 from sluice.progress import progress
 from sluice.training import devices, warm, warmup
 from sluice.training.checkpoints import Checkpoints
@@ -62,7 +61,8 @@ def train(
         The model's manifest, and its learning curve if it has one; None where another worker writes them.
 
     Raises:
-        SluiceError: the loss is not a number, or the transformed examples are of other examples.
+        SluiceError: the loss is not a number; the transformed examples are of other examples or of another preprocessing;
+            or an array was changed after it was written.
     """
     import keras
     import tensorflow as tf
@@ -72,10 +72,8 @@ def train(
     where = devices.find()
     keras.utils.set_random_seed(trainer.seed)
     tf.config.experimental.enable_op_determinism()
-    facts = json.loads((transformed / FACTS_FILE).read_text())
-    if facts["examples"] != examples.manifest.digest:
-        raise SluiceError("the transformed examples were made of other examples", where=str(transformed),
-                          remedy="run transform on the examples given here")  # fmt: skip
+    facts = Transformed.load(transformed)
+    facts.check(transformed, examples, preprocessing)
     job = _job(facts, transformed, preprocessing, examples, trainer, champion, where)
     fitted = TRAINERS[trainer.name](job)
     if where.worker:
@@ -112,21 +110,21 @@ TRAINERS: dict[str, Callable[[Job], Fitted]] = {
 
 
 def _job(
-    facts: dict[str, Any], transformed: Path, preprocessing: Path, examples: Examples, trainer: Trainer,
+    facts: Transformed, transformed: Path, preprocessing: Path, examples: Examples, trainer: Trainer,
     champion: Path | None, where: Devices,
 ) -> Job:  # fmt: skip
     plan, taken = Plan.load(preprocessing), champion if trainer.warm_start else None
     if trainer.warm_start and taken is None:
         progress("no warm start: there is no champion")
     made_of = {
-        "examples": facts["examples"], "preprocessing": digest.of_tree(preprocessing),
+        "examples": facts.examples, "preprocessing": digest.of_tree(preprocessing),
         "trainer": trainer.model_dump(mode="json", exclude=PLACES), "libraries": _libraries("tensorflow-cpu", "tensorflow", "keras"),
         "champion": digest.of_tree(taken) if taken else "",
     }  # fmt: skip
     if not trainer.code.sha256:
         made_of["module"] = trainer.code.module
     return Job(
-        plan=plan, task=Task(facts["task"]), classes=facts["classes"], columns=_columns(transformed / TRAIN), trainer=trainer,
+        plan=plan, task=facts.task, classes=facts.classes, columns=_columns(transformed / TRAIN), trainer=trainer,
         key=digest.of_json(made_of), preprocessing=preprocessing, champion=taken,
         examples=arrays(rows_of(examples, TRAIN, list(plan.raw), LOOKED_AT), plan.raw) if taken else {},
         devices=where,
@@ -153,10 +151,12 @@ def _columns(folder: Path) -> dict[str, np.ndarray]:
     return {file.stem: np.load(file, mmap_mode="r") for file in files if file.exists()}
 
 
-def _manifest(fitted: Fitted, job: Job, facts: dict[str, Any], examples: Examples, label: Label) -> ModelManifest:
+def _manifest(fitted: Fitted, job: Job, facts: Transformed, examples: Examples, label: Label) -> ModelManifest:
     training = {
-        **job.trainer.model_dump(mode="json", exclude=PLACES), "examples": facts["examples"], "spans": examples.manifest.spans,
-        "rows": facts["splits"][TRAIN], "preprocessing": digest.of_tree(job.preprocessing), **warm.inputs(job),
+        **job.trainer.model_dump(mode="json", exclude=PLACES), "spans": examples.manifest.spans,
+        "rows": facts.splits[TRAIN].rows, "examples": facts.examples, "transformed": facts.tree_digest,
+        "preprocessing": digest.of_tree(job.preprocessing), "statistics": facts.statistics, "schema": facts.schema_digest,
+        **warm.inputs(job),
     }  # fmt: skip
     if fitted.curve and fitted.curve.loss:
         training["loss"] = round(fitted.curve.loss[-1], 6)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 from datetime import datetime, timedelta
@@ -19,6 +18,7 @@ from sluice.errors import SluiceError
 from sluice.examples.dataset import Examples
 from sluice.examples.manifest import SplitFacts
 from sluice.features.spec import Features
+from sluice.features.transformed import Transformed
 from sluice.modules import UserCodeError
 from sluice.statistics.artifact import Statistics, save_schema
 from sluice.training.spec import Label
@@ -75,8 +75,8 @@ def prepared(folder: Path, data: pa.Table, features: Features) -> Prepared:
 
     examples = made.examples(folder / "examples", data)
     facts = compute(lambda: examples.batches("train"), categorical=features.counted_as_text()).statistics
-    Statistics({"train": facts}).save(folder / "statistics")
     save_schema(infer(facts), folder / "schema")
+    Statistics({"train": facts}).save(folder / "statistics", examples, folder / "schema")
     return Prepared(examples, folder)
 
 
@@ -105,8 +105,9 @@ def test_every_split_is_written_once_and_served_alike(plain: Prepared, tmp_path:
             np.testing.assert_array_equal(held, answers[name].numpy())
         label = np.load(out / "transformed" / split / "label.npy", mmap_mode="r")
         assert label.tolist() == plain.examples.table(split)["label"].to_pylist()
-    facts = json.loads((out / "transformed" / "transformed.json").read_text())
-    assert facts["splits"] == {"train": 240, "eval": 60}
+    facts = Transformed.load(out / "transformed")
+    assert {name: split.rows for name, split in facts.splits.items()} == {"train": 240, "eval": 60}
+    assert facts.tree_digest == digest.of_tree(out / "transformed")
     assert not list(out.rglob("*.part"))
 
 
@@ -230,7 +231,11 @@ def test_memory_does_not_grow_with_the_data(plain: Prepared, tmp_path: Path) -> 
     features = Features(numeric=["x", "tail"], categorical=["c"], text=[{"name": "note", "hash_buckets": 256}])
     peaks = []
     for parts in (2, 8):
-        held = Prepared(_repeated(plain.examples, tmp_path / str(parts), parts), plain.folder)
+        folder = tmp_path / str(parts)
+        held = Prepared(_repeated(plain.examples, folder / "examples", parts), folder)
+        shutil.copytree(plain.folder / "schema", folder / "schema")
+        facts = Statistics.load(plain.folder / "statistics")
+        facts.save(folder / "statistics", held.examples, folder / "schema")
         Path("/proc/self/clear_refs").write_text("5")  # begin the peak anew
         held.transform(features, tmp_path / f"out-{parts}")
         peaks.append(int(re.findall(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())[0]) / 2**10)
