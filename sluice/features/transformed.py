@@ -75,11 +75,16 @@ class Transformed(Stored):
             raise ValueError(f"not in format {number}: {', '.join(unknown)}")
         return {**content, "release": "", "splits": {name: {"rows": rows} for name, rows in content["splits"].items()}}
 
-    @property
-    def tree_digest(self) -> str:
-        """Digest of the artifact, as `digest.of_tree` has it, from the digests of the arrays that are listed."""
+    def lineage(self, folder: Path) -> dict[str, Any]:
+        """Artifact to its digest, for what a model is trained on: these transformed examples, and what they were made of.
+
+        Args:
+            folder: of the transformed examples, whose arrays were checked.
+        """
         listed = {part.name: part.digest for split in self.splits.values() for part in split.arrays}
-        return digest.of_names({**listed, FACTS_FILE: self.digest})
+        own = digest.of_tree(folder) if self.format == 1 else digest.of_names({**listed, FACTS_FILE: self.digest})
+        return {"examples": self.examples, "transformed": own, "preprocessing": self.preprocessing,
+                "statistics": self.statistics, "schema": self.schema_digest}  # fmt: skip
 
     def save(self, folder: Path) -> None:
         """Write ``transformed.json``."""

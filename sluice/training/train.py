@@ -79,7 +79,7 @@ def train(
     if where.worker:
         return None
     progress("exporting")
-    manifest = _manifest(fitted, job, facts, examples, label)
+    manifest = _manifest(fitted, job, facts.lineage(transformed), examples, label)
     _export(fitted, manifest, job, examples, model_out, golden_out)
     write(report_out, manifest, fitted.curve)
     Checkpoints(trainer.checkpoints, job.key, trainer.checkpoint_steps).clear()
@@ -151,11 +151,10 @@ def _columns(folder: Path) -> dict[str, np.ndarray]:
     return {file.stem: np.load(file, mmap_mode="r") for file in files if file.exists()}
 
 
-def _manifest(fitted: Fitted, job: Job, facts: Transformed, examples: Examples, label: Label) -> ModelManifest:
+def _manifest(fitted: Fitted, job: Job, lineage: dict[str, Any], examples: Examples, label: Label) -> ModelManifest:
     training = {
         **job.trainer.model_dump(mode="json", exclude=PLACES), "spans": examples.manifest.spans,
-        "rows": facts.splits[TRAIN].rows, "examples": facts.examples, "transformed": facts.tree_digest,
-        "preprocessing": digest.of_tree(job.preprocessing), "statistics": facts.statistics, "schema": facts.schema_digest,
+        "rows": len(job.columns[LABEL]), **lineage, "preprocessing": digest.of_tree(job.preprocessing),
         **warm.inputs(job),
     }  # fmt: skip
     if fitted.curve and fitted.curve.loss:

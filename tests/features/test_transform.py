@@ -107,7 +107,7 @@ def test_every_split_is_written_once_and_served_alike(plain: Prepared, tmp_path:
         assert label.tolist() == plain.examples.table(split)["label"].to_pylist()
     facts = Transformed.load(out / "transformed")
     assert {name: split.rows for name, split in facts.splits.items()} == {"train": 240, "eval": 60}
-    assert facts.tree_digest == digest.of_tree(out / "transformed")
+    assert facts.lineage(out / "transformed")["transformed"] == digest.of_tree(out / "transformed")
     assert not list(out.rglob("*.part"))
 
 
