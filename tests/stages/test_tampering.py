@@ -23,7 +23,7 @@ from sluice.gates.verdict import Outcome, Reason, verdict
 from sluice.promotion.ledger import Kind, Ledger
 from sluice.promotion.resolve import NONE_FILE
 from sluice.stages import evaluate, probe, push, refuse, train, transform, validate
-from sluice.stages.runtime import close
+from sluice.stages.runtime import RunRecord, close
 from sluice.storage import Store
 from tests import made
 from tests.stages.test_bad_input import Port
@@ -33,6 +33,7 @@ pytestmark = pytest.mark.tf
 LABEL = {"column": "label"}
 FEATURES = {"numeric": ["x"], "categorical": ["c"]}
 POLICIES = {"data": {"min_rows": 10}, "model": {"floor": "off", "rules": [{"metric": "auc", "at_least": 0.6}]}, "service": {}, "push": {}}  # fmt: skip
+RECORD = RunRecord(name="made", span="1", run="run", run_id="", run_page="", facts={})
 TRAINER = {"name": "linear", "steps": 30, "batch_size": 64, "learning_rate": 0.1}
 
 
@@ -149,12 +150,12 @@ class Line:
         return probe.run(model=given("model"), golden=given("golden"), policy={}, verdict=new("verdict"))
 
     def _refuse(self, given: Given, _: Given, out: str) -> Any:
-        return refuse.run(verdict=given("verdict"), ledger=f"{out}/ledger", run={})
+        return refuse.run(verdict=given("verdict"), ledger=f"{out}/ledger", record=RECORD)
 
     def _push(self, given: Given, _: Given, out: str) -> Any:
         names = ("model", "statistics", "schema", "examples", *VERDICTS[:3])
-        return push.run(**{name: given(name) for name in names}, policies=POLICIES, destination=f"{out}/published",
-                        ledger=f"{out}/ledger", run={})  # fmt: skip
+        return push.run(**{name: given(name) for name in names}, policies=POLICIES, destinations=[f"{out}/published"],
+                        ledger=f"{out}/ledger", record=RECORD)  # fmt: skip
 
 
 def table(seed: int, rows: int = 1500) -> pa.Table:
