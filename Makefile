@@ -60,6 +60,7 @@ bench: setup $(data) ## Measure the line, the gates, transform, training and the
 	@.venv-components/bin/python -m tests.bench.transform 2>/dev/null
 	@.venv-components/bin/python -m tests.bench.train 2>/dev/null
 	@.venv-components/bin/python -m tests.bench.evaluate 2>/dev/null
+	@.venv-components/bin/python -m tests.bench.checks 2>/dev/null
 
 faults: setup $(data) ## Plant faults in data, models and pushes, and print what became of them
 	@.venv-components/bin/python -m tests.faults.data 2>/dev/null
