@@ -69,7 +69,7 @@ def training(
         quality = evaluate(
             examples=examples.outputs["examples"], model=trained.outputs["model"], policy=model_policy,
             champion_model=champion.outputs["model"], champion_version=champion.outputs["version"],
-            run_page=run_page,
+            champion_statistics=champion.outputs["statistics"], run_page=run_page,
         ).set_display_name("Model gate")  # fmt: skip
 
         with dsl.If(quality.outputs["gate"] == OPEN, name="model-gate-open"):

@@ -1,6 +1,6 @@
 """Evaluate: the candidate against the champion on the same rows: the model gate."""
 
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 from kfp.dsl import HTML, Artifact, ClassificationMetrics, Dataset, Input, Metrics, Model, Output
 
@@ -20,6 +20,7 @@ def evaluate(
     metrics: Output[Metrics],
     classification: Output[ClassificationMetrics],
     run_page: str = "",
+    champion_statistics: Optional[Input[Artifact]] = None,  # noqa: UP045 - KFP reads it
 ) -> NamedTuple("Gate", [("status", str), ("gate", str)]):
     """Score the candidate and the champion, compute metrics by slice, and judge the candidate.
 
@@ -30,6 +31,8 @@ def evaluate(
         champion_version: its version; 0 where there is none.
         policy: the model gate's policy, as `policies.model` in sluice.yaml.
         run_page: address of a run's page, with ``{id}`` and ``{name}`` where its ID and name go; for the record.
+        champion_statistics: the statistics the champion was trained on (from `resolve`), with the hashes of those rows;
+            left out, how many of the evaluated rows it was trained on is unknown.
 
     Returns:
         evaluation: Predictions, and TFMA's EvalConfig and MetricsForSlice.
@@ -47,6 +50,7 @@ def evaluate(
         model=model,
         champion_model=champion_model,
         champion_version=champion_version,
+        champion_statistics=champion_statistics,
         policy=policy,
         evaluation=evaluation,
         verdict=verdict,

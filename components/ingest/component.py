@@ -19,7 +19,7 @@ def ingest(
         given_schema: text of a schema.pbtxt; its types go before those inferred from text.
 
     Returns:
-        examples: ``<split>/part-*.parquet`` and ``examples.json``.
+        examples: ``<split>/part-*.parquet``, ``row_hashes/train.u64`` and ``examples.json``.
     """
     from sluice.stages import ingest as stage
 

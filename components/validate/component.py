@@ -37,7 +37,7 @@ def validate(
         run_page: address of a run's page, with ``{id}`` and ``{name}`` where its ID and name go; for the record.
 
     Returns:
-        statistics: TFDV statistics, ``<split>/FeatureStats.pb``.
+        statistics: TFDV statistics, ``<split>/FeatureStats.pb``, and the hashes of the train split's rows, ``row_hashes``.
         schema: ``schema.pbtxt``.
         verdict: ``verdict.json``.
         report: Old against new distributions, anomalies first.

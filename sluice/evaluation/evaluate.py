@@ -10,6 +10,7 @@ from sluice import digest
 from sluice.evaluation import beam
 from sluice.evaluation.evidence import CHALLENGER, CHAMPION, gather
 from sluice.evaluation.scoring import Scored, groups_of, score, slices_of
+from sluice.examples import row_hashes
 from sluice.gates.model.judge import judge
 from sluice.models import adapter
 from sluice.progress import progress
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from sluice.evaluation.metrics import Rows
     from sluice.examples.dataset import Examples
-    from sluice.gates.model.evidence import ModelEvidence
+    from sluice.gates.model.evidence import ModelEvidence, SeenRows
     from sluice.gates.model.policy import ModelPolicy
     from sluice.gates.verdict import JudgedRows, Verdict
 
@@ -29,7 +30,7 @@ PREDICTIONS = "predictions"
 
 def evaluate(
     examples: Examples, *, model: Path, champion: Path | None, champion_version: int | None, policy: ModelPolicy,
-    evaluation_out: Path, report_out: Path, split: str = "eval",
+    evaluation_out: Path, report_out: Path, split: str = "eval", champion_statistics: Path | None = None,
 ) -> tuple[Verdict, Scored]:  # fmt: skip
     """Judge a challenger.
 
@@ -42,6 +43,8 @@ def evaluate(
         evaluation_out: folder for the predictions and for TFMA's EvalConfig and MetricsForSlice.
         report_out: HTML file to write.
         split: what is scored.
+        champion_statistics: folder of the champion's statistics, with the hashes of the rows it was trained on; None: how
+            many of the scored rows it was trained on is not known.
 
     Returns:
         The verdict, and the predictions it rests on.
@@ -65,13 +68,15 @@ def evaluate(
             measured = replace(measured, identical=identical)
     subjects = {"model": digest.of_tree(model), "examples": examples.manifest.digest}
     verdict = assess(scored, policy, subjects, champion_version if champion else None, identical=identical,
-                     splits={split: examples.judged(split)}, evaluation_out=evaluation_out, report_out=report_out, measured=measured)  # fmt: skip
+                     splits={split: examples.judged(split)}, evaluation_out=evaluation_out, report_out=report_out, measured=measured,
+                     seen=row_hashes.count(examples, split, champion_statistics) if champion else None)  # fmt: skip
     return verdict, scored
 
 
 def assess(
     scored: Scored, policy: ModelPolicy, subjects: dict[str, str], champion: int | None, *, splits: dict[str, JudgedRows],
     evaluation_out: Path, report_out: Path, identical: bool = False, now: datetime | None = None, measured: ModelEvidence | None = None,
+    seen: SeenRows | None = None,
 ) -> Verdict:  # fmt: skip
     """Judge from predictions.
 
@@ -86,6 +91,7 @@ def assess(
         identical: whether challenger and champion are the same bytes.
         now: the time that waivers are held against; None: the clock's.
         measured: evidence that another engine has gathered; None: it is gathered here.
+        seen: the rows that the champion was trained on; None without a champion, or where nobody counted.
     """
     from sluice.evaluation import tfma
     from sluice.evaluation.waivers import valid
@@ -95,6 +101,7 @@ def assess(
     progress(f"measuring {len(slices.rows):,} slices, {policy.resamples:,} resamples")
     evidence = measured or gather(scored.models, slices, policy, scored.task, champion=champion, identical=identical,
                       groups=groups_of(scored.table, policy))  # fmt: skip
+    evidence = replace(evidence, seen=seen)
     evaluation_out.mkdir(parents=True, exist_ok=True)
     tfma.save(evaluation_out, evidence, scored.label, policy)
     predictions = _save_predictions(evaluation_out, scored.table, scored.models)

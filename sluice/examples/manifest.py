@@ -94,6 +94,7 @@ class Manifest(Stored):
         left_out: rows in the gap of a split by time.
         duplicates: rows that repeat another row in every column; None where nobody counted.
         shared: distinct rows that stand in more than one split; None where nobody counted.
+        row_hashes: the hashes of the train split's rows (`sluice.examples.row_hashes`); None where there are none.
         content_id: the same rows in the same splits have the same one, whatever the parts (`sluice.examples.write.Content`);
             not collision-resistant; None where nobody counted.
         warnings: sentences for a person, e.g. of the PII scan.
@@ -117,6 +118,7 @@ class Manifest(Stored):
     left_out: int = 0
     duplicates: int | None = None
     shared: int | None = None
+    row_hashes: Part | None = None
     content_id: str | None = None
     warnings: list[str] = Field(default_factory=list)
 

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from sluice import digest
 from sluice.errors import SluiceError
-from sluice.examples import hashing
+from sluice.examples import hashing, row_hashes
 from sluice.examples.manifest import SplitFacts
 from sluice.examples.rows import batch_rows
-from sluice.examples.split import in_order
+from sluice.examples.split import TRAIN, in_order
 from sluice.examples.sql import quote as _quote
 from sluice.progress import progress
 
@@ -122,19 +122,26 @@ class Content:
         self._writer.write_batch(batch)
 
     def facts(self, database: duckdb.DuckDBPyConnection, columns: dict[str, str], split: Split) -> dict[str, Any]:
-        """`content_id`, `duplicates` and `shared` of the manifest.
+        """`content_id`, `duplicates`, `shared` and `row_hashes` of the manifest.
 
         By hash or time, equal rows fall in one split; only a source can have put them in two.
         """
         self._writer.close()
         found = f"read_parquet({_quote(str(self._file))})"
-        placed, distinct = database.execute(f"SELECT count(*), count(DISTINCT hash) FROM {found}").fetchall()[0]  # noqa: S608
+        trained, others, distinct = None, "", 0
+        if TRAIN in self._splits:
+            of_train = f"split = {list(self._splits).index(TRAIN)}"
+            trained = row_hashes.write(database, f"SELECT hash FROM {found} WHERE {of_train}", self._file.parent)  # noqa: S608
+            others, distinct = f"WHERE NOT {of_train}", trained.rows or 0
         shared = 0
         if split.column:
+            others, distinct = "", 0
             (shared,) = database.execute(
                 f"SELECT count(*) FROM (SELECT 1 FROM {found} GROUP BY hash HAVING min(split) <> max(split))"  # noqa: S608
             ).fetchall()[0]
+        distinct += database.execute(f"SELECT count(DISTINCT hash) FROM {found} {others}").fetchall()[0][0]  # noqa: S608
+        duplicates = sum(rows for rows, *_ in self._splits.values()) - distinct
         self._file.unlink()
         sums = {name: list(map(str, facts)) for name, facts in self._splits.items()}
         named = digest.of_json({"columns": columns, "hash": hashing.VERSION, "splits": sums})
-        return {"content_id": named, "duplicates": placed - distinct, "shared": shared}
+        return {"content_id": named, "duplicates": duplicates, "shared": shared, "row_hashes": trained}

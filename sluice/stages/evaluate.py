@@ -25,7 +25,7 @@ class ClassificationMetrics(Artifact, Protocol):
 def run(
     *, examples: Artifact, model: Artifact, champion_model: Artifact, champion_version: int, policy: dict[str, Any],
     evaluation: Artifact, verdict: Artifact, report: Artifact, metrics: Metrics, classification: ClassificationMetrics,
-    run_page: str = "",
+    run_page: str = "", champion_statistics: Artifact | None = None,
 ) -> Gate:  # fmt: skip
     """Score both models on the evaluation split and judge the candidate."""
     from sluice.evaluation.evaluate import evaluate
@@ -39,6 +39,7 @@ def run(
         policy=applied,
         evaluation_out=Path(evaluation.path),
         report_out=Path(report.path),
+        champion_statistics=present(champion_statistics, "champion_statistics") if champion_statistics else None,
     )
     record(evaluation, report)
     _log(scored, applied, metrics, classification)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from sluice import digest
+from sluice.examples import row_hashes
 from sluice.gates.data.evidence import Anomaly, DataEvidence, Distribution, Extent
 from sluice.gates.data.judge import judge
 from sluice.progress import progress
@@ -60,6 +61,7 @@ def validate(
     train = next(iter(computed)) if TRAIN not in computed else TRAIN
     agreed = load_schema(schema) if schema else infer(computed[train].statistics)
     save_schema(agreed, schema_out)
+    row_hashes.keep(examples, statistics_out)
     statistics.save(statistics_out, examples, schema_out)
     evidence = _evidence(examples, statistics, agreed, label, columns, policy, now or datetime.now(UTC))
     evidence = replace(evidence, inferred=schema is None, alone=computed[train].statistics.alone)

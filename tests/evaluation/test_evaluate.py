@@ -48,14 +48,16 @@ def line(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def judged(line: Path, out: Path, champion: bool = True, **policy: Any) -> Verdict:
+def judged(
+    line: Path, out: Path, champion: bool = True, champion_statistics: Path | None = None, **policy: Any
+) -> Verdict:
     from sluice.evaluation.evaluate import evaluate
 
     rules = policy.pop("rules", [{"metric": "auc", "at_least": 0.7}, {"metric": "auc", "non_inferior_by": 0.02}])
     verdict, _ = evaluate(
         Examples.load(line / "examples"), model=line / "0" / "model", champion=line / "1" / "model" if champion else None,
         champion_version=3 if champion else None, policy=ModelPolicy.model_validate({"rules": rules, **policy}),
-        evaluation_out=out / "evaluation", report_out=out / "report.html",
+        evaluation_out=out / "evaluation", report_out=out / "report.html", champion_statistics=champion_statistics,
     )  # fmt: skip
     return verdict
 
@@ -69,6 +71,46 @@ def test_a_good_challenger_is_blessed_the_same_byte_for_byte(line: Path, tmp_pat
         assert (tmp_path / "one" / "evaluation" / file).read_bytes() == (
             tmp_path / "two" / "evaluation" / file
         ).read_bytes()
+
+
+def trained_on(line: Path, folder: Path, share: float) -> Path:
+    """Statistics of a champion that was trained on a share of the evaluation rows."""
+    from sluice import parts
+    from sluice.examples import hashing, row_hashes
+
+    rows = Examples.load(line / "examples").table("eval").combine_chunks().to_batches()[0]
+    hashes = np.unique(hashing.hashed(rows, rows.schema.names).to_numpy())
+    file = folder / "row_hashes" / "train.u64"
+    file.parent.mkdir(parents=True)
+    hashes[: round(share * len(hashes))].astype("<u8").tofile(file)
+    facts = row_hashes.TrainedRows(
+        columns={field.name: str(field.type) for field in rows.schema}, hash_version=hashing.VERSION, split="nothing that is known",
+        file=parts.describe(folder, file, round(share * len(hashes))),
+    )  # fmt: skip
+    (file.parent / "row_hashes.json").write_text(facts.model_dump_json())
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("share", "status"), [(0.0, Status.BLESSED), (0.01, Status.BLESSED), (0.05, Status.INCONCLUSIVE)]
+)
+def test_rows_that_the_champion_was_trained_on_are_counted(
+    line: Path, tmp_path: Path, share: float, status: Status
+) -> None:
+    verdict = judged(line, tmp_path, champion_statistics=trained_on(line, tmp_path / "statistics", share))
+    (reason,) = [reason for reason in verdict.reasons if reason.rule == "unseen"]
+    assert f"was trained on {round(share * 1600)} of the 1,600 evaluation rows" in reason.sentence
+    assert verdict.status is status
+    assert verdict.evidence["comparison"]["champion_trained_on"] == round(share * 1600)
+
+
+def test_a_champion_whose_rows_are_not_known_is_told(line: Path, tmp_path: Path) -> None:
+    (tmp_path / "old").mkdir()
+    verdict = judged(line, tmp_path, champion_statistics=tmp_path / "old")
+    (reason,) = [reason for reason in verdict.reasons if reason.rule == "unseen"]
+    assert "is unknown: it was promoted by a release that kept no hashes" in reason.sentence
+    assert verdict.blessed
+    assert reason.sentence in (tmp_path / "report.html").read_text()
 
 
 def test_slices_crosses_and_bins(line: Path, tmp_path: Path) -> None:

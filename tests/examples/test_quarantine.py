@@ -159,7 +159,7 @@ def test_a_killed_ingest_leaves_nothing_and_the_next_one_works(tmp_path: Path) -
                 Examples.load(tmp_path / "out.partial")
     assert ingest(Source(uri=str(tmp_path / "d.csv")), Split(), "", tmp_path / "out").rows_in == 300_000
     assert not (tmp_path / "out.partial").exists()
-    assert {file.name for file in (tmp_path / "out").iterdir()} == {"train", "eval", "examples.json"}
+    assert {file.name for file in (tmp_path / "out").iterdir()} == {"train", "eval", "examples.json", "row_hashes"}
 
 
 def test_the_content_id_does_not_depend_on_the_order_of_files(tmp_path: Path) -> None:
