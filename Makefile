@@ -13,7 +13,7 @@ export CONTAINER_ENGINE BASE_IMAGE REGISTRY VERSION DIGESTS
 data := examples/flights/data/span-12.parquet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run run-containers test coverage lint compile contracts bench faults images images-test images-scan images-push lock clean
+.PHONY: help setup run run-containers test coverage lint compile contracts bench faults soak images images-test images-scan images-push lock clean
 
 help: ## Show this
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,6 +66,9 @@ faults: setup $(data) ## Plant faults in data, models and pushes, and print what
 	@.venv-components/bin/python -m tests.faults.data 2>/dev/null
 	@.venv-components/bin/python -m tests.faults.model 2>/dev/null
 	@.venv/bin/python -m tests.faults.push 10
+
+soak: setup ## Five writers of the journal at once, killed at random, beside pushes; 5 minutes
+	@.venv/bin/python -m tests.soak.journal
 
 images: ## Build every image, and publish its size   [CONTAINER_ENGINE=docker|podman] [BASE_IMAGE=...] [REGISTRY=...] [IMAGES="light push"]
 	@for name in $(IMAGES); do build/image build $$name && build/image size $$name || exit 1; done

@@ -100,7 +100,7 @@ def verify(config: Config = Path("sluice.yaml"), ledger: Uri = "") -> None:
     )
     for writer in opened.journal.writers():
         parts = len(opened.journal.numbers(writer))
-        typer.echo(f"the journal of {writer}: {parts} parts, each following from the one before")
+        typer.echo(f"the journal of {writer}: {parts:,} part{'s' * (parts != 1)}, each following from the one before")
 
 
 @app.command()
