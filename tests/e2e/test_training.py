@@ -112,6 +112,8 @@ def test_the_first_model_passes_as_bootstrap_and_later_ones_are_compared(line: L
     later = Verdict.load(steps["evaluate"].outputs["verdict"])
     assert not later.bootstrap
     assert later.baseline == 1
+    assert first.evidence == {}
+    assert later.evidence["comparison"]["champion_trained_on"] == 0, "known, by the row hashes that the ledger keeps"
     assert {"non_inferior_by"} <= {reason.rule for reason in later.reasons}
     assert Verdict.load(steps["validate"].outputs["verdict"]).baseline == 1
     assert champion is not None

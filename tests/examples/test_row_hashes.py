@@ -20,6 +20,7 @@ from sluice.examples.dataset import Examples
 from sluice.examples.ingest import ingest
 from sluice.examples.source import Source
 from sluice.examples.split import Split
+from sluice.promotion.resolve import resolve
 
 ROWS = """SELECT i AS id, i % 40 AS customer, i / 7 AS amount, 'text ' || i % 11 AS note, i % 3 = 0 AS flag,
     TIMESTAMP '2026-01-01' + i * INTERVAL 1 HOUR AS at"""
@@ -114,6 +115,16 @@ def test_a_champion_of_an_earlier_release_is_recognised(tmp_path: Path) -> None:
     assert "were not given" in row_hashes.count(made, "eval", None).why
 
 
+def test_the_champion_of_a_frozen_ledger_is_recognised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A ledger that f727216 wrote, whose splits went by the order in which the ratios arrived."""
+    shutil.copytree(Path(__file__).parents[1] / "compatibility" / "f727216", tmp_path / "frozen")
+    monkeypatch.chdir(tmp_path / "frozen")
+    out = {f"{name}_out": tmp_path / name for name in ("model", "statistics", "schema")}
+    assert resolve("ledger", **out)
+    seen = row_hashes.count(examples(tmp_path / "new", ROWS), "eval", out["statistics_out"])
+    assert (seen.trained_on, seen.why) == (None, row_hashes.OLD)
+
+
 def without_hashes(made: Examples) -> Examples:
     return Examples(made.folder, made.manifest.model_copy(update={"row_hashes": None}))
 
@@ -138,6 +149,15 @@ def test_columns_that_changed(tmp_path: Path, then: str, now: str, expected: str
     )
     seen = row_hashes.count(made, "train", statistics(champion, tmp_path / "kept"))
     assert (seen.trained_on, seen.why) == (None if expected else len(ids(made, "train")), expected)
+
+
+def test_a_new_column_moves_rows_that_no_key_holds(tmp_path: Path) -> None:
+    """The hash of the whole row is another one then; the count shows it, as it goes by the champion's columns."""
+    for keys, moved in (["id"], False), ([], True):
+        split, folder = Split(keys=keys), tmp_path / str(moved)
+        kept = statistics(examples(folder / "a", ROWS, split), folder / "kept")
+        seen = row_hashes.count(examples(folder / "b", f"{ROWS}, i % 5 AS new", split), "eval", kept)
+        assert bool(seen.trained_on) is moved
 
 
 def changed(kept: Path, **facts: Any) -> None:

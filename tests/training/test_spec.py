@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from datetime import date
+
 import pytest
 from pydantic import ValidationError
 
@@ -27,11 +30,22 @@ from sluice.training.spec import Trainer
             "KFP hands on no null: leave max_depth out",
         ),
         ({"name": "own", "code": "mine", "hyperparameters": {"deep": {"er": [1, None]}}}, "leave deep out"),
+        ({"name": "sklearn", "hyperparameters": "{1"}, "the text is not JSON"),
+        ({"name": "sklearn", "hyperparameters": "[1]"}, "valid dictionary"),
+        ({"name": "sklearn", "hyperparameters": {"since": date(2026, 1, 1)}}, "since holds what JSON does not"),
+        ({"name": "sklearn", "hyperparameters": {"weights": {1: 0.5}}}, "weights holds what JSON does not"),
+        ({"name": "sklearn", "hyperparameters": {"tol": float("inf")}}, "tol holds what JSON does not"),
     ],
 )
 def test_what_does_not_go_together(given: dict[str, object], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         Trainer.model_validate(given)
+
+
+def test_hyperparameters_as_text_keep_their_types() -> None:
+    given = {"max_features": 1, "max_samples": 1.0, "nested": {"b": [2.0, 3], "a": True}}
+    told = Trainer.model_validate({"name": "sklearn", "hyperparameters": json.dumps(given)}).hyperparameters
+    assert json.dumps(told) == json.dumps(given, sort_keys=True)
 
 
 def test_a_dumped_trainer_is_the_same_again() -> None:

@@ -48,7 +48,8 @@ def unseen(evidence: ModelEvidence, policy: ModelPolicy) -> Iterator[Reason]:
         rule=RULE, subject="champion", outcome=Outcome.INCONCLUSIVE, severity=Severity.ERROR if compares else Severity.WARNING,
         observed=seen.share, bound=policy.max_seen_by_champion,
         sentence=f"{count}, and {allowed}: both models were scored on all of these rows, and the comparison favours the champion"
-        f"{why}; split all runs by the same `split`, or evaluate on rows that are newer than the champion",
+        f"{why}; give all runs the same `split`, by `keys` that never change; evaluate on rows that are newer than the champion; "
+        "or answer for this model with a waiver (sluice waive)",
     )  # fmt: skip
 
 
