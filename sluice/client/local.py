@@ -141,6 +141,7 @@ class Run:
             try:
                 yield
             finally:
+                process.terminate()  # a run that ends early does not wait for imports
                 if process.stdin:
                     process.stdin.close()
                 self.imports, _ = _reap(process)  # its forks are reaped by others, and count for their steps

@@ -31,6 +31,7 @@ def run(folder: Path, *settings: str, span: str = "next") -> subprocess.Complete
     )
 
 
+@pytest.mark.usefixtures("warm")
 @pytest.mark.parametrize(
     ("settings", "span", "message"),
     [
@@ -57,6 +58,7 @@ def test_mistakes(tmp_path: Path, settings: list[str], span: str, message: str) 
     assert not list(tmp_path.glob("published/[0-9]*"))
 
 
+@pytest.mark.usefixtures("warm")
 def test_a_constant_label_is_refused_by_the_data_gate(tmp_path: Path, flights: Path) -> None:
     duckdb.sql(
         f"COPY (SELECT * REPLACE (0 AS late) FROM '{flights / 'span-01.parquet'}') TO '{tmp_path / 'c.parquet'}'"

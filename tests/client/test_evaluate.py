@@ -44,6 +44,7 @@ def evaluate(folder: Path, candidate: str, baseline: str, *more: str) -> subproc
     )  # fmt: skip
 
 
+@pytest.mark.usefixtures("warm")
 @pytest.mark.parametrize(
     ("candidate", "baseline", "status", "word"),
     [
@@ -59,11 +60,13 @@ def test_exit_status_is_the_verdict(files: Path, candidate: str, baseline: str, 
     assert (files / "out" / "report.html").exists()
 
 
+@pytest.mark.usefixtures("warm")
 def test_json(files: Path) -> None:
     verdict: dict[str, Any] = json.loads(evaluate(files, "good.parquet", "bad.parquet", "--json").stdout)
     assert (verdict["status"], verdict["baseline"]) == ("BLESSED", 0)
 
 
+@pytest.mark.usefixtures("warm")
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -48,6 +48,11 @@ def line(first: int, second: int, limit: int):
         say(text="outer closed")
 
 
+@dsl.pipeline
+def light():
+    say(text="light")
+
+
 @dataclass
 class Watch:
     messages: list[str] = field(default_factory=list)
@@ -93,6 +98,20 @@ def test_a_failing_step_ends_the_run_with_its_own_words(spec: Path, tmp_path: Pa
     assert str(caught.value).startswith("step judge: 11 is more than 10\n  give less\n")
     assert [step.succeeded for step in run.steps] == [False]
     assert "11 is more than 10" in (tmp_path / "log.txt").read_text()
+
+
+def test_a_run_without_tensorflow_does_not_wait_for_its_import(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    slow, waited = tmp_path / "python", tmp_path / "waited"
+    slow.write_text(
+        f"#!{sys.executable}\nimport pathlib, time\ntime.sleep(20)\npathlib.Path({str(waited)!r}).touch()\n"
+    )
+    slow.chmod(0o755)
+    monkeypatch.setenv(environments.VARIABLE, str(slow))
+    compiler.Compiler().compile(light, str(tmp_path / "light.yaml"))
+    run = Run(tmp_path / "run", Watch())
+    run.pipeline(tmp_path / "light.yaml", {})
+    assert [step.succeeded for step in run.steps] == [True]
+    assert not waited.exists()
 
 
 def test_an_unknown_image_is_refused() -> None:

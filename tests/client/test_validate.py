@@ -34,6 +34,7 @@ def files(tmp_path_factory: pytest.TempPathFactory, flights: Path) -> Path:
     return folder
 
 
+@pytest.mark.usefixtures("warm")
 @pytest.mark.parametrize(
     ("data", "status", "word"),
     [("two.parquet", 0, "BLESSED"), ("gone.parquet", 3, "distance"), ("renamed.parquet", 3, "carrier")],
@@ -51,6 +52,7 @@ def test_csv_and_json(files: Path) -> None:
     assert (verdict["gate"], verdict["bootstrap"]) == ("data", True)
 
 
+@pytest.mark.usefixtures("warm")
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -66,6 +68,7 @@ def test_mistakes(files: Path, arguments: tuple[str, ...], message: str) -> None
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.usefixtures("warm")
 def test_the_life_of_a_schema(files: Path, tmp_path: Path) -> None:
     """Infer, show, differ, accept one feature, relax another; and data judged by what stands then."""
     schema, new = tmp_path / "schema.pbtxt", tmp_path / "new.pbtxt"

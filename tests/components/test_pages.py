@@ -78,6 +78,7 @@ MADE = {"examples": "ingest", "statistics": "validate", "schema": "validate", "t
 """Artifact to the step that makes it."""
 
 
+@pytest.mark.usefixtures("warm")
 def test_all_examples_run(flights: Path, tmp_path: Path) -> None:
     """On what a run of the training pipeline has made."""
     ledger, fresh, published = (str(tmp_path / name) for name in ("ledger", "fresh", "published"))

@@ -21,6 +21,8 @@ from sluice.promotion.ledger import Kind, Ledger
 from sluice.promotion.push import push
 from sluice.run import RunReference
 
+pytestmark = pytest.mark.usefixtures("warm")  # but for the first run, which the module's fixture makes
+
 ROOT = Path(__file__).parents[2]
 BLIND = {"drift": "off", "label_shift": "off", "association": "off"}
 """A data gate that does not compare with the champion's data, so that what follows it is tested."""

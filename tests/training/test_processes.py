@@ -15,11 +15,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from sluice import digest
+from sluice.client import environments
 from sluice.training.spec import Label, Trainer
 from tests import made
 from tests.training.test_train import FEATURES, table
 
-pytestmark = pytest.mark.tf
+pytestmark = [pytest.mark.tf, pytest.mark.usefixtures("warm")]
 
 TRAINER = {
     "name": "mlp", "steps": 500, "epochs": 100, "batch_size": 63, "dropout": 0.2, "validation": 0.2, "patience": 3,
@@ -40,7 +41,7 @@ def start(
     prepared: Path, out: Path, trainer: dict[str, object], *more: str, **environment: str
 ) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "tests.training.process", prepared, out, json.dumps(trainer), *more],
+        [environments.python("tensorflow"), "-m", "tests.training.process", prepared, out, json.dumps(trainer), *more],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, **environment},
     )  # fmt: skip
 
@@ -54,7 +55,7 @@ def ended(process: subprocess.Popen[str]) -> str:
 
 def killed(process: subprocess.Popen[str]) -> None:
     _, said = process.communicate(timeout=120)
-    assert process.returncode == -signal.SIGKILL, said
+    assert process.returncode == 128 + signal.SIGKILL, said
 
 
 def test_a_training_that_is_killed_goes_on_to_the_same_weights(prepared: Path, tmp_path: Path) -> None:
