@@ -10,20 +10,19 @@ that is mapped into memory. They have no key: who has a row can find out whether
 
 from __future__ import annotations
 
-import json
 import shutil
-from pathlib import Path  # noqa: TC003 - pydantic reads it nowhere; the public signature names it
-from typing import TYPE_CHECKING, Any
-
-from pydantic import BaseModel, ConfigDict
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from sluice import parts
 from sluice.examples import hashing
 from sluice.examples.split import TRAIN
 from sluice.gates.model.evidence import SeenRows
-from sluice.parts import Part
+from sluice.parts import Part  # noqa: TC001 - pydantic looks annotations up
+from sluice.stored import Stored
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import duckdb
 
     from sluice.examples.dataset import Examples
@@ -33,24 +32,23 @@ FOLDER = "row_hashes"
 FACTS_FILE = "row_hashes.json"
 WORD = 8
 BATCH = 1 << 17
-REMEDY = "run the pipeline again; if it is the ledger's, compare it with the store's own backup"
+REMEDY = "run the pipeline again; where it comes from the ledger: sluice ledger verify"
 OLD = "it was promoted by a release that kept no hashes of its training rows, and whose splits could change places from run to run"
 
 
-class TrainedRows(BaseModel):
-    """What the hashes are of.
+class TrainedRows(Stored):
+    """``row_hashes.json``: what the hashes are of.
 
     Attributes:
-        format: version of this layout.
         columns: column to Arrow type: what is hashed.
         hash_version: of `sluice.examples.hashing`.
         split: how the rows were divided, in words.
         file: the hashes.
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    WHAT: ClassVar[str] = "the facts about the row hashes"
+    INDENT: ClassVar[bool] = True
 
-    format: int = 1
     columns: dict[str, str]
     hash_version: int
     split: str
@@ -103,7 +101,7 @@ def keep(examples: Examples, statistics: Path) -> None:
         split=described(manifest),
         file=manifest.row_hashes,
     )
-    (statistics / FOLDER / FACTS_FILE).write_text(json.dumps(facts.model_dump(mode="json"), indent=2) + "\n")
+    (statistics / FOLDER / FACTS_FILE).write_bytes(facts.to_bytes())
 
 
 def count(examples: Examples, split: str, statistics: Path | None) -> SeenRows:
@@ -117,13 +115,13 @@ def count(examples: Examples, split: str, statistics: Path | None) -> SeenRows:
         statistics: folder of the champion's statistics; None: nobody gave them.
 
     Raises:
-        SluiceError: the champion's file was changed.
+        SluiceError: the champion's file was changed, or a later release wrote it.
     """
     rows, own = examples.manifest.splits[split].rows, described(examples.manifest)
     file = statistics / FOLDER / FACTS_FILE if statistics else None
     if statistics is None or file is None or not file.is_file():
         return SeenRows(rows, None, OLD if file else "its statistics were not given", own)
-    theirs = TrainedRows.model_validate_json(file.read_bytes())
+    theirs = TrainedRows.read(file, REMEDY)
     if why := _incomparable(theirs, examples.manifest):
         return SeenRows(rows, None, why, own, theirs.split)
     parts.check(statistics, theirs.file, REMEDY)

@@ -87,7 +87,7 @@ def trained_on(line: Path, folder: Path, share: float) -> Path:
         columns={field.name: str(field.type) for field in rows.schema}, hash_version=hashing.VERSION, split="nothing that is known",
         file=parts.describe(folder, file, round(share * len(hashes))),
     )  # fmt: skip
-    (file.parent / "row_hashes.json").write_text(facts.model_dump_json())
+    (file.parent / "row_hashes.json").write_bytes(facts.to_bytes())
     return folder
 
 

@@ -172,6 +172,17 @@ def test_another_version_of_the_hash_is_not_compared(tmp_path: Path) -> None:
     assert "hashed by version 1" in row_hashes.count(made, "eval", kept).why
 
 
+def test_facts_of_a_later_release_are_refused(tmp_path: Path) -> None:
+    made = examples(tmp_path, ROWS)
+    kept = statistics(made, tmp_path / "kept")
+    changed(kept, format=2, release="9.9")
+    with pytest.raises(SluiceError, match=r"written by sluice 9\.9"):
+        row_hashes.count(made, "eval", kept)
+    (kept / "row_hashes" / "row_hashes.json").write_text("{")
+    with pytest.raises(SluiceError, match="the facts about the row hashes cannot be read"):
+        row_hashes.count(made, "eval", kept)
+
+
 def test_a_file_that_was_changed_is_refused(tmp_path: Path) -> None:
     made = examples(tmp_path, ROWS)
     kept = statistics(made, tmp_path / "kept")
