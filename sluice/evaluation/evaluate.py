@@ -12,6 +12,7 @@ from sluice.evaluation.evidence import CHALLENGER, CHAMPION, gather
 from sluice.evaluation.scoring import Scored, groups_of, score, slices_of
 from sluice.examples import row_hashes
 from sluice.gates.model.judge import judge
+from sluice.gates.verdict import CHAMPION_STATISTICS
 from sluice.models import adapter
 from sluice.progress import progress
 
@@ -67,6 +68,8 @@ def evaluate(
             measured = beam.evidence(evaluation_out / "tfma", policy, champion=champion_version if champion else None)
             measured = replace(measured, identical=identical)
     subjects = {"model": digest.of_tree(model), "examples": examples.manifest.digest}
+    if champion and champion_statistics:
+        subjects[CHAMPION_STATISTICS] = digest.of_tree(champion_statistics)
     verdict = assess(scored, policy, subjects, champion_version if champion else None, identical=identical,
                      splits={split: examples.judged(split)}, evaluation_out=evaluation_out, report_out=report_out, measured=measured,
                      seen=row_hashes.count(examples, split, champion_statistics) if champion else None)  # fmt: skip

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 VERDICT_FILE = "verdict.json"
+CHAMPION_STATISTICS = "champion_statistics"
+"""Subject of the model gate's verdict: the statistics that hold the hashes of the champion's training rows."""
 VERDICT_1 = frozenset(
     ("gate", "status", "reasons", "subjects", "policy", "policy_digest", "baseline", "bootstrap", "evidence")
 )

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sluice import digest
 from sluice.errors import SluiceError
 from sluice.examples.split import EVAL
-from sluice.gates.verdict import JudgedRows, Verdict
+from sluice.gates.verdict import CHAMPION_STATISTICS, JudgedRows, Verdict
 from sluice.models.manifest import ModelManifest
 from sluice.progress import progress
 from sluice.promotion import approved_policies, signature
@@ -172,6 +172,11 @@ def _objections(
     if "model" in judged and judged["model"].baseline != (champion.version if champion else None):
         found.append(f"the model was judged against {_named(judged['model'].baseline)}, and the champion is now "
                      f"{_named(champion.version if champion else None)}: run the pipeline again")  # fmt: skip
+    compared = judged["model"].subjects.get(CHAMPION_STATISTICS) if "model" in judged else None
+    if champion and compared not in (None, champion.evidence.get("statistics")):
+        found.append(
+            "the model gate counted the rows that the champion was trained on by other statistics than the champion's"
+        )
     return found
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from sluice import digest
 from sluice.errors import SluiceError
-from sluice.gates.verdict import Outcome, Verdict
+from sluice.gates.verdict import CHAMPION_STATISTICS, JudgedRows, Outcome, Verdict
 from sluice.promotion import approved_policies
 from sluice.promotion.destinations import base
 from sluice.promotion.destinations.folder import LocalFolder
@@ -346,3 +346,49 @@ def test_a_resolved_champion_is_what_was_pushed(
     outs = {f"{name}_out": tmp_path / "got" / name for name in ("model", "statistics", "schema")}
     assert resolve(ledger, **outs) == entry
     assert digest.of_tree(tmp_path / "got" / "model") == entry.model
+
+
+@pytest.mark.parametrize("theirs", [True, False])
+def test_seen_rows_are_counted_by_the_champions_own_statistics(
+    candidate: Candidate, ledger: str, published: Path, tmp_path: Path, theirs: bool
+) -> None:
+    first = candidate.push(ledger, str(published))
+    second = made.candidate(tmp_path / "second", "second")
+    second.judge(1)
+    folder = second.verdicts()["model"]
+    counted_by = first.evidence["statistics"] if theirs else "sha256:other"
+    judged = Verdict.load(folder)
+    judged.model_copy(update={"subjects": {**judged.subjects, CHAMPION_STATISTICS: counted_by}}).save(folder)
+    entry = second.push(ledger, str(published))
+    assert entry.kind is (Kind.PROMOTED if theirs else Kind.REFUSED)
+    assert any("by other statistics than the champion's" in reason for reason in entry.reasons) is not theirs
+
+
+@pytest.mark.parametrize(
+    ("splits", "said"),
+    [
+        ({"train": made.JUDGED["train"]}, "judged the rows of train, and a push asks for a verdict on eval"),
+        ({}, "judged the rows of no split, and a push asks for a verdict on eval"),
+        (made.JUDGED, "judged the rows of eval, train, and a push asks for a verdict on eval"),
+        ({"eval": made.JUDGED["train"]}, "judged other rows of eval than these"),
+    ],
+)
+def test_a_verdict_on_other_rows_than_the_evaluation_splits_opens_nothing(
+    candidate: Candidate, ledger: str, published: Path, splits: dict[str, JudgedRows], said: str
+) -> None:
+    folder = candidate.verdicts()["model"]
+    Verdict.load(folder).model_copy(update={"splits": splits}).save(folder)
+    entry = candidate.push(ledger, str(published))
+    assert entry.kind is Kind.REFUSED
+    assert any(said in reason for reason in entry.reasons)
+
+
+def test_a_verdict_and_examples_of_an_earlier_format_are_refused(
+    candidate: Candidate, ledger: str, published: Path
+) -> None:
+    frozen = Path(__file__).parents[1] / "compatibility" / "f727216" / "run"
+    candidate.verdicts()["model"].joinpath("verdict.json").write_bytes(
+        (frozen / "evaluate" / "verdict" / "verdict.json").read_bytes()
+    )
+    entry = candidate.push(ledger, str(published))
+    assert any("model gate is of an earlier release and does not say which rows it judged" in r for r in entry.reasons)
