@@ -33,6 +33,7 @@ def training(
     span: str = "next",
     facts: dict = {},
     run_page: str = "",
+    weights: list = [],
 ):
     """The story: resolve, ingest, judge the data, transform, train, judge the model, judge the service, push."""
     champion = resolve(ledger=ledger, source=source, span=span)
@@ -53,7 +54,7 @@ def training(
     data = validate(
         examples=examples.outputs["examples"], label=label, features=features, policy=data_policy,
         champion_statistics=champion.outputs["statistics"], champion_schema=champion.outputs["schema"],
-        champion_version=champion.outputs["version"], given_schema=schema, run_page=run_page,
+        champion_version=champion.outputs["version"], given_schema=schema, weights=weights, run_page=run_page,
     ).set_display_name("Data gate")  # fmt: skip
 
     with dsl.If(data.outputs["gate"] == OPEN, name="data-gate-open"):

@@ -22,6 +22,7 @@ def validate(
     report: Output[HTML],
     given_schema: str = "",
     run_page: str = "",
+    weights: list = [],
 ) -> NamedTuple("Gate", [("status", str), ("gate", str)]):
     """Judge examples before anything is trained on them.
 
@@ -34,6 +35,7 @@ def validate(
         features: the features, as `features` in sluice.yaml.
         given_schema: text of a schema.pbtxt; it goes before the champion's, and is never widened.
         policy: the data gate's policy, as `policies.data` in sluice.yaml.
+        weights: columns of row weights that later steps use, e.g. `policies.model.weight`; checked beside the policy's own.
         run_page: address of a run's page, with ``{id}`` and ``{name}`` where its ID and name go; for the record.
 
     Returns:
@@ -60,4 +62,5 @@ def validate(
         report=report,
         given_schema=given_schema,
         run_page=run_page,
+        weights=weights,
     )

@@ -116,6 +116,7 @@ def arguments(
         "span": span,
         "facts": facts or {},
         "run_page": run_page,
+        "weights": [weight] if (weight := use_case.policies.model.weight) else [],
     }
 
 

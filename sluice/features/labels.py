@@ -41,6 +41,20 @@ def settle(label: Label, statistics: SplitStatistics, batches: Iterable[pa.Recor
         raise SluiceError(f"the label is missing in {missing:,} rows of the train split", where=f"label: {label.column}",
                           remedy="leave such rows out in the source")  # fmt: skip
     classes = sorted(_distinct(batches, MAX_CLASSES if label.task == "auto" else MAX_VALUES))
+    return infer_task(label, classes, is_text=feature.HasField("string_stats"))
+
+
+def infer_task(label: Label, classes: list[Any], *, is_text: bool) -> tuple[Task, list[str]]:
+    """The task, and its classes as text in the order of the model's outputs (none for a regression).
+
+    Args:
+        label: the label as configured.
+        classes: its distinct values in the train split, ascending; some of them where there are more than `MAX_VALUES`.
+        is_text: whether they are texts.
+
+    Raises:
+        SluiceError: the label is constant, or does not fit the configured task.
+    """
     if len(classes) < 2:
         raise SluiceError(f"the label has one value only: {classes}", where=f"label: {label.column}",
                           remedy="a constant label teaches nothing; check the source")  # fmt: skip
@@ -51,7 +65,7 @@ def settle(label: Label, statistics: SplitStatistics, batches: Iterable[pa.Recor
             "binary" if len(classes) == 2 else "multiclass" if whole and len(classes) <= MAX_CLASSES else "regression"
         )
     if task == "regression":
-        if feature.HasField("string_stats"):
+        if is_text:
             raise SluiceError("a regression needs a number", where=f"label: {label.column}", remedy="set label.task")
         return Task.REGRESSION, []
     if task == "binary" and len(classes) != 2:

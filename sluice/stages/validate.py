@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sluice.examples.dataset import Examples
 from sluice.features.spec import Features
@@ -11,6 +11,9 @@ from sluice.gates.data.policy import DataPolicy
 from sluice.stages.runtime import Artifact, Gate, close, parse, present, record, stage, taken_examples
 from sluice.statistics.artifact import SCHEMA_FILE
 from sluice.training.spec import Label
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 @stage
@@ -29,6 +32,7 @@ def run(
     report: Artifact,
     given_schema: str = "",
     run_page: str = "",
+    weights: Sequence[str] = (),
 ) -> Gate:
     """Judge the examples against the schema, the policy and the champion's statistics."""
     from sluice.statistics.validate import validate
@@ -38,9 +42,12 @@ def run(
         Path(schema.path).mkdir(parents=True, exist_ok=True)
         agreed = Path(schema.path)
         (agreed / SCHEMA_FILE).write_text(given_schema)
+    target = parse(Label, label, "label")
     judged = validate(
         Examples.load(taken_examples(examples)),
-        label=parse(Label, label, "label").column,
+        label=target.column,
+        target=target,
+        weights=weights,
         features=parse(Features, features, "features"),
         policy=parse(DataPolicy, policy, "policy"),
         schema=agreed,

@@ -12,11 +12,14 @@ from sluice.examples import row_hashes
 from sluice.gates.data.evidence import Anomaly, DataEvidence, Distribution, Extent
 from sluice.gates.data.judge import judge
 from sluice.progress import progress
+from sluice.statistics import labels
 from sluice.statistics.artifact import SplitStatistics, Statistics, common_of, load_schema, name_of, save_schema
 from sluice.statistics.compute import by_slice, compute, on_beam
 from sluice.statistics.schema import anomalies, infer
+from sluice.training.spec import Label
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from sluice.examples.dataset import Examples
@@ -33,6 +36,7 @@ MAX_CLASSES = 20
 def validate(
     examples: Examples, *, label: str, features: Features, policy: DataPolicy, schema: Path | None, baseline: Path | None,
     baseline_version: int | None, statistics_out: Path, schema_out: Path, report_out: Path, now: datetime | None = None,
+    target: Label | None = None, weights: Sequence[str] = (),
 ) -> Verdict:  # fmt: skip
     """Judge an examples artifact.
 
@@ -48,6 +52,8 @@ def validate(
         schema_out: folder for the schema.
         report_out: the HTML file to write.
         now: the time that freshness is held against; None: the clock's.
+        target: the label as configured; None: by its column alone.
+        weights: columns of row weights that later steps use, besides the policy's.
     """
     from sluice.report.data import write
 
@@ -65,6 +71,10 @@ def validate(
     statistics.save(statistics_out, examples, schema_out)
     evidence = _evidence(examples, statistics, agreed, label, columns, policy, now or datetime.now(UTC))
     evidence = replace(evidence, inferred=schema is None, alone=computed[train].statistics.alone)
+    if label in examples.manifest.columns:
+        weighing = [*dict.fromkeys([*([policy.weight] if policy.weight else []), *weights])]
+        found = labels.gather(examples, target or Label(column=label), train, weighing)
+        evidence = replace(evidence, target=found)
     if before:
         evidence = _compared(evidence, computed[train], before.split(TRAIN))
     subjects = {

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sluice.gates.data.label import LabelEvidence
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,7 @@ class DataEvidence:
         age: column of the freshness rule to the days since its newest value.
         alone: feature to the AUC with which it alone ranks the label in the train split.
         alone_before: the same in the baseline.
+        target: the label and row weights in every split; None for data without a label.
     """
 
     rows: dict[str, int]
@@ -84,3 +89,4 @@ class DataEvidence:
     age: dict[str, float] = field(default_factory=dict)
     alone: dict[str, float] = field(default_factory=dict)
     alone_before: dict[str, float] = field(default_factory=dict)
+    target: LabelEvidence | None = None

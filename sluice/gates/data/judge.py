@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sluice.gates.data.anomalies import severity_of
 from sluice.gates.data.drift import MEASURES, noise_floor, pool_tail
+from sluice.gates.data.label import FLOAT32, label_rules
 from sluice.gates.verdict import JudgedRows, Outcome, Reason, Severity, Verdict, verdict
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ def judge(
     reasons = [
         *_enough_rows(evidence, policy),
         *_label(evidence, policy),
+        *(label_rules(evidence.target) if evidence.target else ()),
+        *_float32(evidence),
         *_schema(evidence, policy),
         *_missing(evidence, policy),
         *_duplicates(evidence, policy),
@@ -76,6 +79,19 @@ def _label(evidence: DataEvidence, policy: DataPolicy) -> Iterator[Reason]:
             sentence=f"the rarest class {rarest!r} holds {share:.2%} of the rows"
                      + ("" if fits else f", {policy.min_class:.2%} are asked for: gather more of it, or lower min_class"),
         )  # fmt: skip
+
+
+def _float32(evidence: DataEvidence) -> Iterator[Reason]:
+    """A number that a model sees fits a float32: beyond it is infinite."""
+    for feature in evidence.features:
+        extent = evidence.extents.get(feature)
+        if extent and max(abs(extent.low), abs(extent.high)) > FLOAT32:
+            yield Reason(
+                rule="float32", subject=feature, outcome=Outcome.FAILED, observed=f"{extent.low:.6g} to {extent.high:.6g}",
+                bound=FLOAT32,
+                sentence=f"{feature} reaches from {extent.low:.6g} to {extent.high:.6g}, and models see float32, up to "
+                f"±{FLOAT32:.3g}: give it in another unit, or mend the values in the source",
+            )  # fmt: skip
 
 
 def _schema(evidence: DataEvidence, policy: DataPolicy) -> Iterator[Reason]:
