@@ -75,12 +75,20 @@ class Examples:
                 yield from parquet.iter_batches(batch_size=batch_rows, columns=list(columns) if columns else None)
 
     def judged(self, split: str) -> JudgedRows:
-        """The split's rows, and the digest of its parts, for a verdict that is on them.
+        """The split's rows, and the digest of its parts, which are checked: for a verdict that is on them.
 
         Raises:
             SluiceError: as for `files`.
         """
         self.files(split)
+        return self.listed(split)
+
+    def listed(self, split: str) -> JudgedRows:
+        """The same by what the manifest lists, or by the parts that are there where it lists none: for a comparison.
+
+        Raises:
+            SluiceError: there is no such split, or (format 1) its rows are not those that the manifest names.
+        """
         facts = self._facts(split)
         return JudgedRows(rows=facts.rows, digest=facts.digest)
 
@@ -90,7 +98,9 @@ class Examples:
         Raises:
             SluiceError: they do not hold the rows that the manifest names.
         """
-        listed = self.manifest.splits[split]
+        listed = self.manifest.splits.get(split)
+        if listed is None:
+            raise self._absent(split)
         if self.manifest.format > 1:
             return listed
         if split not in self._seen:
@@ -107,17 +117,20 @@ class Examples:
         Raises:
             SluiceError: there is no such split, it is empty, or a part was added or removed.
         """
-        facts = self.manifest.splits.get(split)
-        if facts is None or facts.rows == 0:
-            raise SluiceError(
-                f"the split {split!r} {'is empty' if facts else 'does not exist'}",
-                where=str(self.folder),
-                remedy=f"splits: {', '.join(f'{k} ({v.rows:,} rows)' for k, v in self.manifest.splits.items())}; "
-                "change `split` in sluice.yaml or give more data",
-            )
-        listed = self._facts(split).parts
+        facts = self._facts(split)
+        if facts.rows == 0:
+            raise self._absent(split)
+        listed = facts.parts
         parts.check_names(self.folder, listed, split_files(self.folder, split), REMEDY)
         return listed
+
+    def _absent(self, split: str) -> SluiceError:
+        return SluiceError(
+            f"the split {split!r} {'is empty' if split in self.manifest.splits else 'does not exist'}",
+            where=str(self.folder),
+            remedy=f"splits: {', '.join(f'{k} ({v.rows:,} rows)' for k, v in self.manifest.splits.items())}; "
+            "change `split` in sluice.yaml or give more data",
+        )
 
     def _check(self, part: Part) -> Path:
         """The file of a part, which has the listed size, sha256 and rows."""

@@ -38,7 +38,7 @@ TRAIN = "train"
 def transform(
     examples: Examples, *, statistics: Path, schema: Path, features: Features, label: Label, preprocessing_out: Path,
     transformed_out: Path,
-) -> None:  # fmt: skip
+) -> Transformed:  # fmt: skip
     """Build the preprocessing and apply it to every split of an examples artifact; memory is bounded by the batch.
 
     Args:
@@ -49,6 +49,9 @@ def transform(
         label: what is to be predicted.
         preprocessing_out: folder for the preprocessing: a SavedModel and ``preprocessing.json``.
         transformed_out: folder for the transformed examples; ``transformed.json`` is written last.
+
+    Returns:
+        What the transformed examples hold, as it was written.
 
     Raises:
         SluiceError: the disk is full; the statistics or the schema are of other examples; for what else see `sluice.features.preprocessing.build` and
@@ -68,18 +71,20 @@ def transform(
     for split, held in examples.manifest.splits.items():
         progress(f"transforming {split}: {held.rows:,} rows")
         _write(made, examples, split, label.column, (task, classes), transformed_out / split)
-    Transformed(
+    manifest = Transformed(
         task=task, classes=classes, label=label.column, examples=examples.manifest.digest,
         splits={split: _listed(examples, split, transformed_out) for split in examples.manifest.splits},
         preprocessing=digest.of_tree(preprocessing_out), statistics=digest.of_tree(statistics), schema_digest=digest.of_tree(schema),
-    ).save(transformed_out)  # fmt: skip
+    )  # fmt: skip
+    manifest.save(transformed_out)
+    return manifest
 
 
 def _listed(examples: Examples, split: str, out: Path) -> TransformedSplit:
     """The arrays of a split, as they were written."""
     rows = examples.manifest.splits[split].rows
     listed = tuple(parts.describe(out, file, rows) for file in sorted((out / split).glob("*.npy")))
-    return TransformedSplit(rows=rows, examples=examples.judged(split).digest, arrays=listed)
+    return TransformedSplit(rows=rows, examples=examples.listed(split).digest, arrays=listed)
 
 
 def _agrees(features: Features, label: str, columns: dict[str, str]) -> None:

@@ -75,15 +75,24 @@ class Transformed(Stored):
             raise ValueError(f"not in format {number}: {', '.join(unknown)}")
         return {**content, "release": "", "splits": {name: {"rows": rows} for name, rows in content["splits"].items()}}
 
+    def tree_digest(self, folder: Path) -> str:
+        """Digest of the artifact, as `digest.of_tree` has it, by what is listed: the arrays are hashed where they are checked.
+
+        Args:
+            folder: of the transformed examples; in format 1, which lists no arrays, they are hashed here.
+        """
+        if self.format == 1:
+            return digest.of_tree(folder)
+        listed = {part.name: part.digest for split in self.splits.values() for part in split.arrays}
+        return digest.of_names({**listed, FACTS_FILE: self.digest})
+
     def lineage(self, folder: Path) -> dict[str, Any]:
         """Artifact to its digest, for what a model is trained on: these transformed examples, and what they were made of.
 
         Args:
-            folder: of the transformed examples, whose arrays were checked.
+            folder: of the transformed examples.
         """
-        listed = {part.name: part.digest for split in self.splits.values() for part in split.arrays}
-        own = digest.of_tree(folder) if self.format == 1 else digest.of_names({**listed, FACTS_FILE: self.digest})
-        return {"examples": self.examples, "transformed": own, "preprocessing": self.preprocessing,
+        return {"examples": self.examples, "transformed": self.tree_digest(folder), "preprocessing": self.preprocessing,
                 "statistics": self.statistics, "schema": self.schema_digest}  # fmt: skip
 
     def save(self, folder: Path) -> None:
@@ -124,7 +133,7 @@ class Transformed(Stored):
                                   remedy=REMEDY)  # fmt: skip
             progress("these transformed examples list no arrays (format 1): their bytes cannot be checked")
             return
-        seen = {name: examples.judged(name).digest for name in examples.manifest.splits}
+        seen = {name: examples.listed(name).digest for name in examples.manifest.splits}
         if {name: split.examples for name, split in self.splits.items()} != seen:
             raise SluiceError("the transformed examples were made of other rows than the examples hold", where=where,
                               remedy="run transform again on the examples given here")  # fmt: skip

@@ -20,6 +20,7 @@ from sluice.config.base import whole_numbers
 from sluice.config.explain import explain
 from sluice.errors import SluiceError
 from sluice.examples.manifest import Manifest
+from sluice.features.transformed import Transformed
 from sluice.gates.verdict import VERDICT_FILE, Mode, Status, Verdict
 from sluice.modules import UserCodeError
 from sluice.promotion.signature import sign_if_asked
@@ -202,6 +203,15 @@ def present(artifact: Artifact, name: str) -> Path | None:
     """
     folder = taken(artifact, name, "resolve")
     return None if (folder / "none.json").exists() else folder
+
+
+def taken_transformed(artifact: Artifact) -> Path:
+    """The folder of transformed examples, whose manifest is that of the metadata; `train` checks the arrays that it lists.
+
+    Raises:
+        SluiceError: it is another.
+    """
+    return taken(artifact, "transformed", "transform", lambda folder: Transformed.load(folder).tree_digest(folder))
 
 
 def record(*artifacts: Artifact) -> None:

@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 from sluice.examples.dataset import Examples
 from sluice.promotion.signature import sign_if_asked
-from sluice.stages.runtime import Artifact, Metrics, parse, present, record, stage, taken, taken_examples
+from sluice.stages.runtime import (
+    Artifact,
+    Metrics,
+    parse,
+    present,
+    record,
+    stage,
+    taken,
+    taken_examples,
+    taken_transformed,
+)
 from sluice.training.spec import Label, Trainer
 
 if TYPE_CHECKING:
@@ -35,7 +45,7 @@ def run(
     from sluice.training.train import train
 
     trained = train(
-        transformed=taken(transformed, "transformed", "transform"),
+        transformed=taken_transformed(transformed),
         preprocessing=taken(preprocessing, "preprocessing", "transform"),
         examples=Examples.load(taken_examples(examples)),
         trainer=parse(Trainer, trainer, "trainer"),

@@ -7,7 +7,7 @@ from typing import Any
 
 from sluice.examples.dataset import Examples
 from sluice.features.spec import Features
-from sluice.stages.runtime import Artifact, parse, record, stage, taken, taken_examples
+from sluice.stages.runtime import DIGEST, Artifact, parse, record, stage, taken, taken_examples
 from sluice.training.spec import Label
 
 
@@ -25,7 +25,7 @@ def run(
     """Build the preprocessing and apply it once to every split."""
     from sluice.features.transform import transform
 
-    transform(
+    made = transform(
         Examples.load(taken_examples(examples)),
         statistics=taken(statistics, "statistics", "validate"),
         schema=taken(schema, "schema", "validate"),
@@ -34,4 +34,7 @@ def run(
         preprocessing_out=Path(preprocessing.path),
         transformed_out=Path(transformed.path),
     )
-    record(preprocessing, transformed)
+    record(preprocessing)
+    transformed.metadata[DIGEST] = made.tree_digest(
+        Path(transformed.path)
+    )  # its arrays were hashed as they were listed

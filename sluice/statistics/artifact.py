@@ -197,7 +197,7 @@ class Statistics:
         if self.manifest.examples != examples.manifest.digest:
             raise SluiceError(f"the statistics are of other examples: {self.manifest.examples} expected, "
                               f"{examples.manifest.digest} found", where=str(folder), remedy=REMEDY)  # fmt: skip
-        if self.manifest.splits != {name: examples.judged(name) for name in self.manifest.splits}:
+        if self.manifest.splits != {name: examples.listed(name) for name in self.manifest.splits}:
             raise SluiceError(
                 "the statistics are of other rows than the examples hold", where=str(folder), remedy=REMEDY
             )

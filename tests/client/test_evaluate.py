@@ -12,6 +12,8 @@ import duckdb
 import pytest
 import yaml
 
+from sluice import digest
+
 SLUICE = str(Path(sys.executable).with_name("sluice"))
 POLICY = {
     "rules": [{"metric": "auc", "at_least": 0.6}, {"metric": "auc", "non_inferior_by": 0.02}], "slices": [["side"]], "resamples": 200,
@@ -64,6 +66,9 @@ def test_exit_status_is_the_verdict(files: Path, candidate: str, baseline: str, 
 def test_json(files: Path) -> None:
     verdict: dict[str, Any] = json.loads(evaluate(files, "good.parquet", "bad.parquet", "--json").stdout)
     assert (verdict["status"], verdict["baseline"]) == ("BLESSED", 0)
+    named = digest.of_file(files / "good.parquet")
+    assert verdict["splits"] == {"predictions": {"rows": 4000, "digest": named}}
+    assert verdict["subjects"]["predictions"] == named
 
 
 @pytest.mark.usefixtures("warm")

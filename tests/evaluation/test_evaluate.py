@@ -15,11 +15,13 @@ import pytest
 
 from sluice import digest
 from sluice.errors import SluiceError
+from sluice.evaluation.scoring import score
 from sluice.examples.dataset import Examples
 from sluice.features.spec import Features
 from sluice.gates.model.policy import ModelPolicy
 from sluice.gates.model.waiver import Waiver
 from sluice.gates.verdict import Status, Verdict
+from sluice.models.adapter import load
 from sluice.training.spec import Label, Trainer
 from tests import made
 
@@ -49,15 +51,15 @@ def line(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def judged(
-    line: Path, out: Path, champion: bool = True, champion_statistics: Path | None = None, **policy: Any
-) -> Verdict:
+    line: Path, out: Path, champion: bool = True, split: str = "eval", champion_statistics: Path | None = None, **policy: Any
+) -> Verdict:  # fmt: skip
     from sluice.evaluation.evaluate import evaluate
 
     rules = policy.pop("rules", [{"metric": "auc", "at_least": 0.7}, {"metric": "auc", "non_inferior_by": 0.02}])
     verdict, _ = evaluate(
         Examples.load(line / "examples"), model=line / "0" / "model", champion=line / "1" / "model" if champion else None,
         champion_version=3 if champion else None, policy=ModelPolicy.model_validate({"rules": rules, **policy}),
-        evaluation_out=out / "evaluation", report_out=out / "report.html", champion_statistics=champion_statistics,
+        evaluation_out=out / "evaluation", report_out=out / "report.html", split=split, champion_statistics=champion_statistics,
     )  # fmt: skip
     return verdict
 
@@ -111,6 +113,34 @@ def test_a_champion_whose_rows_are_not_known_is_told(line: Path, tmp_path: Path)
     assert "is unknown: it was promoted by a release that kept no hashes" in reason.sentence
     assert verdict.blessed
     assert reason.sentence in (tmp_path / "report.html").read_text()
+
+
+def test_a_verdict_names_the_split_that_was_scored(line: Path, tmp_path: Path) -> None:
+    examples = Examples.load(line / "examples")
+    for split in ("eval", "train"):
+        verdict = judged(line, tmp_path / split, split=split)
+        assert verdict.blessed
+        assert verdict.splits == {split: examples.judged(split)}
+        assert verdict.subjects["predictions"] == digest.of_file(
+            tmp_path / split / "evaluation" / "predictions.parquet"
+        )
+
+
+@pytest.mark.parametrize("engine", ["vectorised", "tfma"])
+def test_a_part_that_was_changed_is_not_scored(line: Path, tmp_path: Path, engine: str) -> None:
+    from sluice.evaluation import beam
+
+    shutil.copytree(line / "examples", tmp_path / "examples")
+    part = tmp_path / "examples" / "eval" / "part-00000.parquet"
+    part.write_bytes(part.read_bytes() + b" ")
+    examples, policy = Examples.load(tmp_path / "examples"), ModelPolicy(rules=({"metric": "auc", "at_least": 0.7},))  # type: ignore[arg-type]
+    model = line / "0" / "model"
+    ways = {
+        "tfma": lambda: beam.analyze(examples, "eval", {"challenger": model}, policy, tmp_path / "tfma"),
+        "vectorised": lambda: score({"challenger": load(model)}, examples, "eval", policy),
+    }
+    with pytest.raises(SluiceError, match=r"eval/part-00000\.parquet was changed after it was written"):
+        ways[engine]()
 
 
 def test_slices_crosses_and_bins(line: Path, tmp_path: Path) -> None:
