@@ -36,7 +36,7 @@ IMAGE = "SLUICE_IMAGE"
 
 def push(
     *, model: Path, statistics: Path, schema: Path, verdicts: dict[str, Path], policies: dict[str, dict[str, Any]],
-    examples: Manifest, destinations: Sequence[str], ledger: str, run: dict[str, Any],
+    examples: Manifest, destinations: Sequence[str], ledger: str, run: dict[str, Any], objections: Sequence[str] = (),
 ) -> Entry:  # fmt: skip
     """Check the three verdicts again, publish the model, and append to the ledger.
 
@@ -50,6 +50,7 @@ def push(
         destinations: URIs under which versions are published.
         ledger: URI of the ledger.
         run: for the record: ``use_case``, ``span``, ``run`` (a `RunReference`), and ``facts`` (who, commit, ...).
+        objections: reasons against it that were found on the way here.
 
     Returns:
         The entry: promoted; refused, with the reasons; or withdrawn, where a destination failed.
@@ -61,7 +62,8 @@ def push(
     champion = repair(book, destinations)
     progress("checking the three verdicts")
     given = approved_policies.read(policies)
-    judged, reasons = _load(verdicts)
+    judged, unreadable = _load(verdicts)
+    reasons = [*objections, *unreadable]
     subjects = {"examples": examples.digest, "statistics": digest.of_tree(statistics), "schema": digest.of_tree(schema)}
     reasons += _objections(judged, given, subjects, champion)
     reasons += _other_rows(judged, examples)
@@ -233,7 +235,11 @@ def _unsigned(model: Path, verdicts: dict[str, Path], policy: PushPolicy) -> Ite
 
 def _lineage(model: Path, examples: Manifest) -> Iterator[str]:
     """Why the model was not trained on these examples."""
-    trained_on = ModelManifest.load(model).training.get("examples")
+    try:
+        trained_on = ModelManifest.load(model).training.get("examples")
+    except SluiceError as error:
+        yield f"the model cannot be read: {error.what}"
+        return
     if trained_on != examples.digest:
         yield "the model was trained on other examples than the data gate judged"
 

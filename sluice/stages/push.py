@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from sluice.errors import SluiceError
 from sluice.examples.manifest import Manifest
 from sluice.stages.runtime import Artifact, RunRecord, stage, taken, taken_examples, taken_verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Pushed(NamedTuple):
@@ -34,19 +39,30 @@ def run(
     """Publish what three verdicts blessed; whatever else comes is refused, and recorded as refused."""
     from sluice.promotion.push import push
 
+    changed: list[str] = []
+
+    def checked(take: Callable[..., Path], artifact: Artifact, *names: str) -> Path:
+        """The artifact's folder; that it was changed or swapped is a reason to refuse, not a reason to stop."""
+        try:
+            return take(artifact, *names)
+        except SluiceError as error:
+            changed.append(error.what)
+            return Path(artifact.path)
+
     entry = push(
-        model=taken(model, "model", "train"),
-        statistics=taken(statistics, "statistics", "validate"),
-        schema=taken(schema, "schema", "validate"),
+        model=checked(taken, model, "model", "train"),
+        statistics=checked(taken, statistics, "statistics", "validate"),
+        schema=checked(taken, schema, "schema", "validate"),
         verdicts={
-            "data": taken_verdict(data_verdict, "data_verdict"),
-            "model": taken_verdict(model_verdict, "model_verdict"),
-            "service": taken_verdict(service_verdict, "service_verdict"),
+            "data": checked(taken_verdict, data_verdict, "data_verdict"),
+            "model": checked(taken_verdict, model_verdict, "model_verdict"),
+            "service": checked(taken_verdict, service_verdict, "service_verdict"),
         },
         policies=policies,
-        examples=Manifest.load(taken_examples(examples)),
+        examples=Manifest.load(checked(taken_examples, examples)),
         destinations=destinations,
         ledger=ledger,
         run=record.fields(),
+        objections=changed,
     )
     return Pushed(str(entry.kind), entry.number, entry.version)

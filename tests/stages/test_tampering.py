@@ -226,13 +226,19 @@ def moved(line: Line, artifact: Artifact, kind: str, place: str, folder: Path) -
 
 
 def refused(line: Line, artifact: Artifact, port: Port, out: Path, capsys: pytest.CaptureFixture[str]) -> str:
+    """Have the step refuse: it ends with one message; a push that can read the examples' manifest puts it on record."""
     capsys.readouterr()
-    with pytest.raises(SystemExit):
-        line.step(artifact.step, out, **{artifact.name: port})
-    assert not any((out / "ledger").glob("entries/*"))
-    said = capsys.readouterr().err
-    assert "again" in said
-    return said
+    try:
+        done = line.step(artifact.step, out, **{artifact.name: port})
+    except SystemExit:
+        assert not any((out / "ledger").glob("entries/*"))
+        said = capsys.readouterr().err
+        assert "again" in said
+        return said
+    assert artifact.step == "push"
+    assert (done.decision, done.version) == (Kind.REFUSED, 0)
+    assert not (out / "published").exists() or not list((out / "published").glob("[0-9]*"))
+    return "\n".join(Ledger.at(str(out / "ledger")).entry(1).reasons)
 
 
 KINDS = ("changed", "swapped", "added", "removed")
