@@ -47,7 +47,7 @@ class Manifest(BaseModel):
         version: the source's version, if it has one.
         rows_in: rows seen in the sources; always ``sum(splits' rows) + quarantined + left_out``.
         quarantined: rows that did not parse and went to ``quarantine/``.
-        left_out: rows in the gap of a split by time.
+        left_out: rows in the gap of a split by time, or without a value that `source.drop_missing` asks for.
         duplicates: rows that repeat another row in every column; None where nobody counted.
         shared: distinct rows that stand in more than one split; None where nobody counted.
         digest: of the content, whatever the order of files and rows.
