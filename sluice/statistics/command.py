@@ -1,6 +1,6 @@
-"""The work behind `sluice validate` and `sluice schema`: the data gate on files, outside any pipeline.
+"""The work behind `sluice validate` and `sluice schema`: the data gate on examples, outside any pipeline.
 
-Runs in the component environment; the client starts it (`sluice.client.validate`).
+Runs in the component environment; the client makes examples of files and starts it (`sluice.client.validate`).
 """
 
 from __future__ import annotations
@@ -13,17 +13,15 @@ from typing import Any
 
 import yaml
 
-from sluice import digest
 from sluice.errors import SluiceError
 from sluice.examples.dataset import Examples
-from sluice.examples.manifest import MANIFEST_FILE, Manifest, SourceFile, SplitFacts
 from sluice.features.spec import Features
 from sluice.gates.data.policy import DataPolicy
 from sluice.stages.runtime import FAILURE_MARK, parse, quiet
 from sluice.statistics.artifact import load_schema, save_schema
 
 WHOLE = "train"
-"""The split that a plain file becomes."""
+"""The split that files become (`sluice.client.data`)."""
 
 
 def main() -> None:
@@ -49,12 +47,12 @@ def _validate(arguments: list[str]) -> None:
     given = parser.parse_args(arguments)
     policy, features, label = _rules(given.policy)
     label = given.label or label
-    examples = _examples(given.data, given.out / "data")
+    examples = Examples.load(given.data)
     baseline = None
     if given.against is not None:
         baseline = given.out / "against" / "statistics"
         validate(
-            _examples(given.against, given.out / "against" / "data"), label=label, features=features, policy=policy, schema=None,
+            Examples.load(given.against), label=label, features=features, policy=policy, schema=None,
             baseline=None, baseline_version=None, statistics_out=baseline, schema_out=given.out / "against" / "schema",
             report_out=given.out / "against" / "report.html",
         )  # fmt: skip
@@ -83,39 +81,6 @@ def _rules(file: Path | None) -> tuple[DataPolicy, Features, str]:
     return parse(DataPolicy, content or {}, str(file)), Features(), ""
 
 
-def _examples(data: Path, out: Path) -> Examples:
-    """An examples artifact as it is; or a Parquet or CSV file (or a folder of Parquet files) as one split."""
-    import pyarrow.csv as arrow_csv
-    import pyarrow.parquet as pq
-
-    if (data / MANIFEST_FILE).is_file():
-        return Examples.load(data)
-    files = sorted(data.glob("*.parquet")) if data.is_dir() else [data]
-    if not files or not files[0].is_file():
-        raise SluiceError(
-            "no such data", where=str(data), remedy="give a Parquet or CSV file, a folder of Parquet files, or examples"
-        )
-    target = out / WHOLE
-    target.mkdir(parents=True, exist_ok=True)
-    columns, rows = {}, 0
-    for number, file in enumerate(files):
-        try:
-            table = arrow_csv.read_csv(file) if file.suffix in (".csv", ".gz") else pq.read_table(file)
-        except (OSError, ValueError) as error:
-            raise SluiceError(
-                f"cannot be read: {error}", where=str(file), remedy="give a Parquet or CSV file"
-            ) from error
-        pq.write_table(table, target / f"part-{number:05d}.parquet")
-        columns, rows = {field.name: str(field.type) for field in table.schema}, rows + table.num_rows
-    size = sum(file.stat().st_size for file in files)
-    Manifest(
-        sources=[SourceFile(uri=str(file), size=file.stat().st_size) for file in files], columns=columns, split={},
-        splits={WHOLE: SplitFacts(rows=rows, bytes=size, files=len(files))}, rows_in=rows,
-        digest=digest.of_json([digest.of_file(file) for file in files]),
-    ).save(out)  # fmt: skip
-    return Examples.load(out)
-
-
 def _schema(arguments: list[str]) -> None:
     from google.protobuf import text_format
 
@@ -142,15 +107,12 @@ def _schema(arguments: list[str]) -> None:
 
 def _infer(given: argparse.Namespace) -> None:
     """A first schema of data, with the environments TRAINING and SERVING; the label is absent when serving."""
-    import tempfile
-
     from sluice.statistics.compute import compute
     from sluice.statistics.schema import environments, infer
 
     _, features, label = _rules(given.policy)
-    with tempfile.TemporaryDirectory() as scratch:
-        examples = _examples(given.data, Path(scratch) / "data")
-        made = compute(lambda: examples.batches(WHOLE), categorical=features.counted_as_text())
+    examples = Examples.load(given.data)
+    made = compute(lambda: examples.batches(WHOLE), categorical=features.counted_as_text())
     schema = environments(infer(made.statistics), given.label or label)
     save_schema(schema, given.schema)
 
