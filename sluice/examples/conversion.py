@@ -171,16 +171,22 @@ def _whole_digits(decimal: str) -> int:
 
 
 def _time(value: str, given: str, of: str, notation: Notation, column: str) -> Conversion:
-    cause = f"column {column!r} is not {'timestamp[us]'}"
+    """From dates, times and moments; infinity, which DuckDB knows, is no time."""
+    cause = f"column {column!r} is not timestamp[us]"
+    if given == "TIMESTAMPTZ_NS":
+        return Conversion(_instant(value, given))
+    endless = (
+        f"({value} IS NOT NULL AND NOT isfinite({value}{'::TIMESTAMP' if given.startswith('TIMESTAMP_') else ''}))"
+    )
+    if of == "instant":
+        return Conversion(_instant(value, given), endless, cause)
     if of == "date":
         cast = f"TRY_CAST({value} AS TIMESTAMP)"
-        return Conversion(cast, f"({value} IS NOT NULL AND (NOT isfinite({value}) OR {cast} IS NULL))", cause)
-    if of == "instant":
-        return Conversion(_instant(value, given), f"({value} IS NOT NULL AND NOT isfinite({value}))", cause)
-    micro = value if given == "TIMESTAMP" else _micros(f"epoch_ns({value})") if given == "TIMESTAMP_NS" else f"{value}::TIMESTAMP"  # fmt: skip
-    made = _in_utc(micro, notation.timezone)
-    if made == micro:
-        return Conversion(made, f"({value} IS NOT NULL AND NOT isfinite({value}))", cause)
+        return Conversion(cast, f"({endless} OR ({value} IS NOT NULL AND {cast} IS NULL))", cause)
+    local = _micros(f"epoch_ns({value})") if given == "TIMESTAMP_NS" else value if given == "TIMESTAMP" else f"{value}::TIMESTAMP"  # fmt: skip
+    if notation.timezone == "UTC":
+        return Conversion(local, endless, cause)
+    made = _in_utc(local, notation.timezone)
     return Conversion(made, f"({value} IS NOT NULL AND {made} IS NULL)", _local_cause(column, notation))
 
 

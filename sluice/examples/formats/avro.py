@@ -106,7 +106,7 @@ def _logical(schema: dict[str, Any]) -> pa.DataType | None:
         ("int", "date"): pa.date32(), ("int", "time-millis"): pa.time64("us"), ("long", "time-micros"): pa.time64("us"),
         ("long", "timestamp-millis"): pa.timestamp("us", "UTC"), ("long", "timestamp-micros"): pa.timestamp("us", "UTC"),
         ("long", "local-timestamp-millis"): pa.timestamp("us"), ("long", "local-timestamp-micros"): pa.timestamp("us"),
-        ("string", "uuid"): pa.string(),
+        ("string", "uuid"): pa.uuid(),
     }  # fmt: skip
     if logical == "decimal" and plain in ("bytes", "fixed") and 0 < int(schema.get("precision", 0)) <= 76:
         precision, scale = int(schema["precision"]), int(schema.get("scale", 0))
@@ -123,15 +123,23 @@ def _complex(schema: dict[str, Any], named: dict[str, Any]) -> pa.DataType | Non
     if plain == "fixed":
         return pa.binary()
     if plain == "array":
-        items = arrow_type(schema["items"], named)
+        items = _inner(schema["items"], named)
         return None if items is None else pa.list_(items)
     if plain == "map":
-        values = arrow_type(schema["values"], named)
+        values = _inner(schema["values"], named)
         return None if values is None else pa.map_(pa.string(), values)
     if plain == "record":
-        fields = {field["name"]: arrow_type(field["type"], named) for field in schema["fields"]}
+        fields = {field["name"]: _inner(field["type"], named) for field in schema["fields"]}
         return None if None in fields.values() else pa.struct(list(fields.items()))
     return arrow_type(plain, named)
+
+
+def _inner(schema: Any, named: dict[str, Any]) -> pa.DataType | None:
+    """The type of a part of a nested one: there pyarrow takes no UUID."""
+    import pyarrow as pa
+
+    found = arrow_type(schema, named)
+    return None if found == pa.uuid() else found
 
 
 def _told(schema: Any) -> str:

@@ -89,8 +89,9 @@ def _read(
 def _keys(database: duckdb.DuckDBPyConnection, sample: str) -> list[str]:
     """The keys of its rows, in the order in which they come first."""
     found = database.execute(
-        f"SELECT key FROM (SELECT unnest(json_keys({_GOOD})) AS key, row_number() OVER () AS place FROM {sample}) "  # noqa: S608
-        "GROUP BY key ORDER BY min(place), key"
+        f"SELECT key FROM (SELECT unnest(keys) AS key, generate_subscripts(keys, 1) AS number, place FROM "  # noqa: S608
+        f"(SELECT json_keys({_GOOD}) AS keys, row_number() OVER () AS place FROM {sample})) "
+        "GROUP BY key ORDER BY min((place, number))"
     ).fetchall()
     return [str(key) for (key,) in found]
 

@@ -69,7 +69,7 @@ class Examples:
         self.schema = pa.schema(
             {
                 name: _type(kind, listed=name in several)
-                for name, kind in kinds.items()
+                for name, kind in sorted(kinds.items())
                 if len(kind - NUMBERS) <= 1 and not (kind & NUMBERS and kind - NUMBERS)
             }
         )
