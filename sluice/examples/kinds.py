@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sluice.errors import SluiceError
 from sluice.examples import inference
 from sluice.examples.conversion import CAN_BE, KINDS, family
+from sluice.examples.formats import culprit, explaining
 from sluice.examples.sql import name as _name
 
 if TYPE_CHECKING:
@@ -61,7 +62,13 @@ def columns(
     if unknown := [column for column in source.types if column not in reading.columns]:
         raise SluiceError(f"{unknown[0]!r} is not a column of the source", where="source.types",
                           remedy=f"columns: {', '.join(reading.columns)}")  # fmt: skip
-    found = _Found(database, source, reading)
+    with explaining(
+        reading.failures,
+        source.uri,
+        "see source.format and source.types",
+        lambda: culprit(database, reading, source.uri),
+    ):
+        found = _Found(database, source, reading)
     schema_kinds = of_schema(schema) if schema else {}
     kinds, inferred, left_out = {}, [], {}
     named = {*named, *source.named_columns}

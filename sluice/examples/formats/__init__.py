@@ -10,8 +10,9 @@ from __future__ import annotations
 import re
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from io import BufferedReader
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Literal, Protocol, cast
 
 from sluice import storage
 from sluice.errors import SluiceError, first_line
@@ -147,6 +148,7 @@ def open_source(database: duckdb.DuckDBPyConnection, source: Source, uris: list[
 def _open_files(database: duckdb.DuckDBPyConnection, source: Source, uris: list[str]) -> Reading:
     from sluice.examples.formats.filesystem import Files
     from sluice.examples.formats.remote import facts, place
+    from sluice.examples.formats.zstd import require_whole
 
     for uri in uris:
         if not storage.is_local(uri):
@@ -157,6 +159,10 @@ def _open_files(database: duckdb.DuckDBPyConnection, source: Source, uris: list[
     name = kind(source, files)
     if not all(map(storage.is_local, files.uris)):
         database.register_filesystem(files)
+    for uri in files.uris:
+        if uri.endswith((".zst", ".zstd")):
+            with BufferedReader(files.open(uri)) as file:
+                require_whole(cast("BinaryIO", file), files.size(uri), uri)
     with explaining(files.failures, uris[0], f"it should be {name}; see source.format"):
         reading = formats()[name].open(database, source, files)
     return replace(reading, failures=files.failures)
@@ -207,10 +213,14 @@ def distinct(columns: Iterable[str], where: str) -> None:
     """Hold the names of columns against each other.
 
     Raises:
-        SluiceError: two are the same, or differ in case alone.
+        SluiceError: two are the same, or differ in case alone, or one is empty.
     """
     seen: dict[str, str] = {}
     for column in columns:
+        if not column:
+            raise SluiceError(
+                "a column has no name", where=where, remedy="give each column a name of its own in the source"
+            )
         other = seen.get(column.casefold())
         if other is not None:
             what = (

@@ -9,7 +9,7 @@ import json
 from typing import TYPE_CHECKING
 
 from sluice.errors import SluiceError
-from sluice.examples.formats import FILE, Part, Reading, distinct
+from sluice.examples.formats import FILE, Part, Reading, distinct, explaining
 from sluice.examples.inference import sample_rows
 from sluice.examples.sql import name as _name
 from sluice.examples.sql import quote
@@ -67,7 +67,10 @@ def _read(
     rows = sample_rows(1, len(files.uris))
     keys: dict[str, None] = {}
     for uri in files.uris:
-        keys |= dict.fromkeys(_keys(database, f"(FROM {only(uri)} LIMIT {rows})"))
+        with explaining(
+            files.failures, uri, "write the file anew; source.format says what it is where its name does not"
+        ):
+            keys |= dict.fromkeys(_keys(database, f"(FROM {only(uri)} LIMIT {rows})"))
     if not keys:
         raise SluiceError(
             "the lines hold no JSON objects", where=files.uris[0], remedy='write {"column": value, ...} a line'
