@@ -20,14 +20,17 @@ Write = Annotated[bool, typer.Option("--write", help="Change the file; without i
 
 def validate(
     data: Annotated[
-        Path, typer.Argument(help="A Parquet or CSV file, a folder of Parquet files, or an examples folder.")
+        str, typer.Argument(help="A file of any format that ingest reads, a folder, a glob, a URI, or examples.")
     ],
     schema: Annotated[
         Path | None, typer.Option(help="The schema.pbtxt to hold it against; none: the other data's, or one inferred.")
     ] = None,
-    against: Annotated[Path | None, typer.Option(help="Data whose distributions it should have.")] = None,
+    against: Annotated[str | None, typer.Option(help="Data whose distributions it should have.")] = None,
     policy: Annotated[
-        Path | None, typer.Option(help="A data policy, or a sluice.yaml that holds one; none: the defaults.")
+        Path | None,
+        typer.Option(
+            help="A data policy, or a sluice.yaml that holds one and says how files are read; none: the defaults."
+        ),
     ] = None,
     label: Annotated[str, typer.Option(help="The label's column; none: the use case's, or data without a label.")] = "",
     out: Annotated[Path | None, typer.Option(help="Folder for verdict, report, statistics and schema.")] = None,
@@ -38,9 +41,12 @@ def validate(
     Example: sluice validate april.parquet --against march.parquet --policy examples/flights/sluice.yaml
     """
     from sluice.client import engine
+    from sluice.client.data import examples
 
     folder = (out or Path(tempfile.mkdtemp(prefix="sluice-validate-"))).absolute()
-    options = {"data": data, "schema": schema, "against": against, "policy": policy, "out": folder}
+    judged = examples(data, policy, schema, folder / "data")
+    before = examples(against, policy, schema, folder / "against" / "data") if against else None
+    options = {"data": judged, "schema": schema, "against": before, "policy": policy, "out": folder}
     given = [f"--{name}={value.absolute()}" for name, value in options.items() if value is not None]
     engine.run(MODULE, "validate", "validate", *given, f"--label={label}")
     engine.conclude(folder, as_json=as_json)
@@ -48,9 +54,11 @@ def validate(
 
 @app.command()
 def infer(
-    data: Annotated[Path, typer.Argument(help="The data to infer it from.")],
+    data: Annotated[str, typer.Argument(help="The data to infer it from: files as ingest reads them, or examples.")],
     schema: SchemaFile,
-    policy: Annotated[Path | None, typer.Option(help="A sluice.yaml, for what is a category.")] = None,
+    policy: Annotated[
+        Path | None, typer.Option(help="A sluice.yaml: how files are read, and what is a category.")
+    ] = None,
     label: Annotated[str, typer.Option(help="The label's column; it may be absent when serving.")] = "",
 ) -> None:
     """Infer a first schema and write it, where there is none yet.
@@ -63,9 +71,13 @@ def infer(
             where=str(schema),
             remedy="infer into another file, then `sluice schema diff` and `accept`",
         )
+    from sluice.client.data import examples
+
     schema.parent.mkdir(parents=True, exist_ok=True)
     given = [f"--policy={policy.absolute()}"] if policy else []
-    _run("infer", f"--data={data.absolute()}", f"--schema={schema.absolute()}", f"--label={label}", *given)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = examples(data, policy, None, Path(scratch) / "data")
+        _run("infer", f"--data={folder}", f"--schema={schema.absolute()}", f"--label={label}", *given)
     typer.echo(f"{schema}: look at it with `sluice schema show {schema}`, then put it under version control")
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from sluice.errors import SluiceError
 from sluice.examples import divide, hashing, pii, quarantine, rows, spans
-from sluice.examples.formats import open_source
+from sluice.examples.formats import FILE, open_source
 from sluice.examples.formats.remote import facts
 from sluice.examples.kinds import Columns
 from sluice.examples.kinds import columns as columns_of
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 MEMORY = "512MB"  # DuckDB's share; past it its groups go to disk
 BUFFER = "32MB"  # what DuckDB reads ahead of the stream
+SHOWN = 50  # columns that are printed with what was inferred
 
 
 def ingest(source: Source, split: Split, span: str, out: Path, label: str | None = None, schema: str = "") -> Manifest:
@@ -61,11 +62,17 @@ def ingest(source: Source, split: Split, span: str, out: Path, label: str | None
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     with duckdb.connect(config={"memory_limit": MEMORY, "temp_directory": str(partial / "spill")}) as database:
-        database.execute(f"SET streaming_buffer_size = '{BUFFER}'; SET enable_progress_bar = false")
+        database.execute(
+            f"SET streaming_buffer_size = '{BUFFER}'; SET enable_progress_bar = false; SET TimeZone = 'UTC'"
+        )
+        _require_zone(database, source)
         reading = open_source(database, source, uris, span)
-        columns = columns_of(source, reading, schema)
-        _require(columns.kinds, split, label, source.uri)
+        columns = columns_of(
+            database, source, reading, schema, [*([label] if label else []), *split.needs(), *source.drop_missing]
+        )
+        _require(columns.kinds, split, label, source)
         progress(f"reading {', '.join(uris)}")
+        _tell(columns, source)
         manifest = _read(database, reading, columns, source, split, span, partial)
     shutil.rmtree(partial / "spill", ignore_errors=True)
     manifest.save(partial)
@@ -87,7 +94,9 @@ def _read(
     held = facts(spans.uris(source, span))
     stored = {column: kind for column, kind in columns.kinds.items() if column != split.column}
     aside, content, splits, scan = Aside(out), Content(out), Splits(out, stored), pii.Scan(source.pii, stored)
-    batches: Any = (aside.take(batch) for batch in rows.stream(database, reading, columns.kinds, split, source.uri))
+    dropped = rows.Dropped(source.drop_missing)
+    streamed = rows.stream(database, reading, columns.kinds, split, source.uri, source.notation)
+    batches: Any = (dropped.take(aside.take(batch)) for batch in streamed)
     latest = None
     if split.time and split.time.last:
         batches, latest = divide.held(batches, split.time.column, out / "spool.parquet")
@@ -104,7 +113,8 @@ def _read(
                 content.place(name, own)
     (out / "spool.parquet").unlink(missing_ok=True)
     quarantined = quarantine.collect(database, reading, aside)
-    quarantine.hold(database, quarantined, seen + quarantined, source.quarantine, source.uri)
+    rows_in = seen + quarantined + dropped.rows
+    quarantine.hold(database, quarantined, rows_in, source.quarantine, source.uri)
     quarantined_files = quarantine.write(database, out, quarantined) if quarantined else ()
     written = splits.close(list(split.ratios) if split.by_hash else [TRAIN, EVAL] if split.time else [])
     read = spans.read(source, span)
@@ -113,8 +123,8 @@ def _read(
         inferred=[column for column in columns.inferred if column in stored],
         split={**split.model_dump(mode="json", exclude_none=True), "hash": hashing.NAME, "hash_version": hashing.VERSION},
         bounds=split.bounds(), spans=[part.label for part in read], version=reading.version or spans.versions(read),
-        rows_in=seen + quarantined, quarantined=quarantined, quarantine=quarantined_files, left_out=seen - placed,
-        warnings=scan.close(), **content.facts(database, stored, split),
+        rows_in=rows_in, quarantined=quarantined, quarantine=quarantined_files, left_out=seen - placed + dropped.rows,
+        warnings=[*columns.warnings, *dropped.said(), *scan.close()], **content.facts(database, stored, split),
     )  # fmt: skip
 
 
@@ -133,13 +143,37 @@ def _counted(
     ]
 
 
-def _require(columns: dict[str, str], split: Split, label: str | None, uri: str) -> None:
-    if taken := [column for column in (rows.CAUSE, rows.TEXT, rows.FILE) if column in columns]:
+def _tell(columns: Columns, source: Source) -> None:
+    """Print once what was inferred, what was assumed and what is not as it seems."""
+    if columns.inferred:
+        progress(f"inferred from the first rows of {source.uri} (source.types decides otherwise):")
+        width = max(map(len, columns.inferred[:SHOWN]))
+        for column in columns.inferred[:SHOWN]:
+            progress(f"  {column:<{width}}  {columns.kinds[column]}")
+        if len(columns.inferred) > SHOWN:
+            progress(f"  and {len(columns.inferred) - SHOWN} more; examples.json has them all")
+    if columns.without_zone:
+        progress(
+            f"times without a zone are taken for {source.timezone} (source.timezone): {', '.join(columns.without_zone)}"
+        )
+
+
+def _require_zone(database: duckdb.DuckDBPyConnection, source: Source) -> None:
+    known = "SELECT count(*) FROM pg_timezone_names() WHERE name = ?"
+    if source.timezone != "UTC" and not database.execute(known, [source.timezone]).fetchall()[0][0]:
+        raise SluiceError(f"{source.timezone!r} is no time zone", where="source.timezone",
+                          remedy="name one of the IANA database, e.g. Europe/Berlin")  # fmt: skip
+
+
+def _require(columns: dict[str, str], split: Split, label: str | None, source: Source) -> None:
+    uri = source.uri
+    if taken := [column for column in (rows.CAUSE, rows.TEXT, FILE) if column in columns]:
         raise SluiceError(f"a column may not be called {taken[0]!r}: ingest has one of that name itself", where=uri,
                           remedy="rename it in the source")  # fmt: skip
     for what, wanted in (
         ("label", [label] if label else []),
         ("split key" if split.by_hash else "split's column", split.needs()),
+        ("column of source.drop_missing", source.drop_missing),
     ):
         if absent := [column for column in wanted if column not in columns]:
             raise SluiceError(f"the {what} {absent[0]!r} is not a column of the source", where=uri,

@@ -91,7 +91,7 @@ class Manifest(Stored):
         rows_in: rows seen in the sources; always ``sum(splits' rows) + quarantined + left_out``.
         quarantined: rows that did not parse and went to ``quarantine/``.
         quarantine: the files that hold them.
-        left_out: rows in the gap of a split by time.
+        left_out: rows in the gap of a split by time, or without a value that `source.drop_missing` asks for.
         duplicates: rows that repeat another row in every column; None where nobody counted.
         shared: distinct rows that stand in more than one split; None where nobody counted.
         row_hashes: the hashes of the train split's rows (`sluice.examples.row_hashes`); None where there are none.

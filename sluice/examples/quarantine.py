@@ -6,7 +6,8 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from sluice.errors import SluiceError
-from sluice.examples.rows import CAUSE, FILE, TEXT
+from sluice.examples.formats import FILE
+from sluice.examples.rows import CAUSE, TEXT
 from sluice.examples.sql import quote as _quote
 from sluice.parts import describe
 

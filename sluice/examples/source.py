@@ -10,6 +10,7 @@ from pydantic import AwareDatetime, Field, field_validator, model_validator
 
 from sluice.config.base import Strict
 from sluice.examples.calendar import DATES
+from sluice.examples.conversion import Notation
 from sluice.examples.secrets import refuse
 
 Kind = Literal["int64", "double", "bool", "string", "timestamp[us]"]
@@ -23,16 +24,37 @@ class Dialect(Strict):
         quote: what stands around text that holds the delimiter; empty for none.
         header: whether the first line names the columns.
         names: the columns' names, where there is no header.
-        null: the text of a missing value, beside the empty one.
+        null: the texts of a missing value, beside the empty one: one, or several, e.g. ``[NA, n/a, "-"]``.
         encoding: of the text.
+        escape: what stands before a quote inside quotes; empty: the quote itself, as RFC 4180 has it. Spark writes a backslash.
+        decimal: what stands before a number's fraction.
+        thousands: what stands between groups of three of its digits; empty for nothing.
+        skip: lines before the header, or before the first row.
+        comment: what a line that is none begins with; empty: every line is a row.
     """
 
     delimiter: str = Field(default="auto", min_length=1)
     quote: str = Field(default='"', max_length=1)
     header: bool = True
     names: list[str] = Field(default_factory=list)
-    null: str = ""
+    null: str | list[str] = ""
     encoding: Literal["utf-8", "latin-1", "utf-16"] = "utf-8"
+    escape: str = Field(default="", max_length=1)
+    decimal: Literal[".", ","] = "."
+    thousands: Literal["", ".", ",", " ", "'"] = ""
+    skip: int = Field(default=0, ge=0)
+    comment: str = Field(default="", max_length=1)
+
+    @property
+    def missing(self) -> list[str]:
+        """The texts of a missing value, beside the empty one."""
+        return [self.null] if isinstance(self.null, str) else self.null
+
+    @model_validator(mode="after")
+    def _two_signs(self) -> Self:
+        if self.decimal == self.thousands:
+            raise ValueError("decimal and thousands are two signs")
+        return self
 
 
 class Quarantine(Strict):
@@ -104,6 +126,12 @@ class Source(Strict):
         exclude: spans that are left out: a window reaches further back instead.
         csv: the dialect, where it is CSV.
         types: column to type; what is not named here is inferred, and the manifest says what was.
+        columns: the columns to read: a list of them, or new name to column; ``address.city`` is a field of a nested one. Empty:
+            all of them.
+        missing_columns: what becomes of a column that is in some of the files only: ``keep``, with missing values where it is
+            not there, or ``refuse``.
+        drop_missing: columns without whose value a row is left out, e.g. the label.
+        timezone: of times without one, e.g. ``Europe/Berlin``; a time that it skips, or has twice, goes to quarantine.
         quarantine: how many rows may be malformed.
         pii: what to do about columns that look like personal data.
     """
@@ -118,8 +146,24 @@ class Source(Strict):
     exclude: list[int] = Field(default_factory=list)
     csv: Dialect = Dialect()
     types: dict[str, Kind] = Field(default_factory=dict)
+    columns: list[str] | dict[str, str] = Field(default_factory=list)
+    missing_columns: Literal["keep", "refuse"] = "keep"
+    drop_missing: list[str] = Field(default_factory=list)
+    timezone: str = Field(default="UTC", pattern=r"^[A-Za-z][A-Za-z0-9_+/-]*$")
     quarantine: Quarantine = Quarantine()
     pii: Pii = Pii()
+
+    @property
+    def named_columns(self) -> dict[str, str]:
+        """New name to the column, or to the path of a field in it; empty where all columns are read."""
+        if isinstance(self.columns, dict):
+            return self.columns
+        return {column: column for column in self.columns}
+
+    @property
+    def notation(self) -> Notation:
+        """How numbers and times are written in it."""
+        return Notation(self.timezone, self.csv.decimal, self.csv.thousands)
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:

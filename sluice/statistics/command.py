@@ -1,6 +1,6 @@
-"""The work behind `sluice validate` and `sluice schema`: the data gate on files, outside any pipeline.
+"""The work behind `sluice validate` and `sluice schema`: the data gate on examples, outside any pipeline.
 
-Runs in the component environment; the client starts it (`sluice.client.validate`).
+Runs in the component environment; the client makes examples of files and starts it (`sluice.client.validate`).
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ import yaml
 
 from sluice.errors import SluiceError
 from sluice.examples.dataset import Examples
-from sluice.examples.manifest import MANIFEST_FILE, Manifest, SourceFile, SplitFacts
 from sluice.features.spec import Features
 from sluice.gates.data.policy import DataPolicy
 from sluice.stages.runtime import FAILURE_MARK, parse, quiet
 from sluice.statistics.artifact import load_schema, save_schema
+from sluice.training.spec import Label
 
 WHOLE = "train"
-"""The split that a plain file becomes."""
+"""The split that files become (`sluice.client.data`)."""
 
 
 def main() -> None:
@@ -46,72 +46,46 @@ def _validate(arguments: list[str]) -> None:
         parser.add_argument(f"--{name}", type=Path)
     parser.add_argument("--label", default="")
     given = parser.parse_args(arguments)
-    policy, features, label = _rules(given.policy)
-    label = given.label or label
-    examples = _examples(given.data, given.out / "data")
+    policy, features, target = _rules(given.policy, given.label)
+    label = target.column if target else ""
+    examples = Examples.load(given.data)
     baseline = None
     if given.against is not None:
         baseline = given.out / "against" / "statistics"
         validate(
-            _examples(given.against, given.out / "against" / "data"), label=label, features=features, policy=policy, schema=None,
+            Examples.load(given.against), label=label, target=target, features=features, policy=policy, schema=None,
             baseline=None, baseline_version=None, statistics_out=baseline, schema_out=given.out / "against" / "schema",
             report_out=given.out / "against" / "report.html",
         )  # fmt: skip
     schema = given.schema or (given.out / "against" / "schema" if given.against else None)
     verdict = validate(
-        examples, label=label, features=features, policy=policy, schema=schema, baseline=baseline,
+        examples, label=label, target=target, features=features, policy=policy, schema=schema, baseline=baseline,
         baseline_version=0 if baseline else None, statistics_out=given.out / "statistics", schema_out=given.out / "schema",
         report_out=given.out / "report.html",
     )  # fmt: skip
     verdict.save(given.out)
 
 
-def _rules(file: Path | None) -> tuple[DataPolicy, Features, str]:
-    """Policy, features and label: of a use case, or of a data policy by itself; the defaults for none."""
+def _rules(file: Path | None, column: str) -> tuple[DataPolicy, Features, Label | None]:
+    """Policy, features and label: of a use case, or of a data policy by itself; the defaults for none.
+
+    Args:
+        file: a use case or a data policy.
+        column: the label's column, which goes before the use case's; empty: the use case's.
+    """
+    other = Label(column=column) if column else None
     if file is None:
-        return DataPolicy(), Features(), ""
+        return DataPolicy(), Features(), other
     try:
         content: Any = yaml.safe_load(file.read_text())
     except OSError as error:
         raise SluiceError(f"cannot be read: {error.strerror}", where=str(file)) from None
     if isinstance(content, dict) and "policies" in content:
-        label = content.get("label", "")
+        label = parse(Label, content["label"], f"{file}: label") if content.get("label") else None
         policy = parse(DataPolicy, content["policies"].get("data") or {}, f"{file}: policies.data")
         features = parse(Features, content.get("features") or {}, f"{file}: features")
-        return policy, features, label if isinstance(label, str) else str(label.get("column", ""))
-    return parse(DataPolicy, content or {}, str(file)), Features(), ""
-
-
-def _examples(data: Path, out: Path) -> Examples:
-    """An examples artifact as it is; or a Parquet or CSV file (or a folder of Parquet files) as one split."""
-    import pyarrow.csv as arrow_csv
-    import pyarrow.parquet as pq
-
-    if (data / MANIFEST_FILE).is_file():
-        return Examples.load(data)
-    files = sorted(data.glob("*.parquet")) if data.is_dir() else [data]
-    if not files or not files[0].is_file():
-        raise SluiceError(
-            "no such data", where=str(data), remedy="give a Parquet or CSV file, a folder of Parquet files, or examples"
-        )
-    target = out / WHOLE
-    target.mkdir(parents=True, exist_ok=True)
-    columns = {}
-    for number, file in enumerate(files):
-        try:
-            table = arrow_csv.read_csv(file) if file.suffix in (".csv", ".gz") else pq.read_table(file)
-        except (OSError, ValueError) as error:
-            raise SluiceError(
-                f"cannot be read: {error}", where=str(file), remedy="give a Parquet or CSV file"
-            ) from error
-        pq.write_table(table, target / f"part-{number:05d}.parquet")
-        columns = {field.name: str(field.type) for field in table.schema}
-    facts = SplitFacts.of(out, WHOLE)
-    Manifest(
-        sources=[SourceFile(uri=str(file), size=file.stat().st_size) for file in files], columns=columns, split={},
-        splits={WHOLE: facts}, rows_in=facts.rows,
-    ).save(out)  # fmt: skip
-    return Examples.load(out)
+        return policy, features, other if other and (label is None or other.column != label.column) else label
+    return parse(DataPolicy, content or {}, str(file)), Features(), other
 
 
 def _schema(arguments: list[str]) -> None:
@@ -140,16 +114,13 @@ def _schema(arguments: list[str]) -> None:
 
 def _infer(given: argparse.Namespace) -> None:
     """A first schema of data, with the environments TRAINING and SERVING; the label is absent when serving."""
-    import tempfile
-
     from sluice.statistics.compute import compute
     from sluice.statistics.schema import environments, infer
 
-    _, features, label = _rules(given.policy)
-    with tempfile.TemporaryDirectory() as scratch:
-        examples = _examples(given.data, Path(scratch) / "data")
-        made = compute(lambda: examples.batches(WHOLE), categorical=features.counted_as_text())
-    schema = environments(infer(made.statistics), given.label or label)
+    _, features, label = _rules(given.policy, given.label)
+    examples = Examples.load(given.data)
+    made = compute(lambda: examples.batches(WHOLE), categorical=features.counted_as_text())
+    schema = environments(infer(made.statistics), label.column if label else "")
     save_schema(schema, given.schema)
 
 

@@ -10,6 +10,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from sluice.examples.manifest import Manifest
+
 SLUICE = str(Path(sys.executable).with_name("sluice"))
 POLICY = str(Path(__file__).parents[2] / "examples" / "flights" / "sluice.yaml")
 
@@ -56,7 +58,7 @@ def test_csv_and_json(files: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("nowhere.parquet",), "no such data"),
+        (("nowhere.parquet",), "no such file"),
         (("one.parquet", "--schema", "nowhere.pbtxt"), "no schema here"),
         (("one.parquet", "--policy", "one.csv"), "cannot be read"),
     ],
@@ -66,6 +68,20 @@ def test_mistakes(files: Path, arguments: tuple[str, ...], message: str) -> None
     assert done.returncode == 1
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+
+
+CASES = Path(__file__).parents[1] / "examples" / "cases"
+
+
+def test_files_are_read_as_the_pipeline_reads_them(tmp_path: Path) -> None:
+    """The schema that is inferred of a file takes that file, and says what ingest stores: a postal code is text."""
+    case, schema = CASES / "03-two-readers.csv", tmp_path / "schema.pbtxt"
+    assert run(tmp_path, "schema", "infer", case, schema).returncode == 0
+    shown = json.loads(run(tmp_path, "validate", case, "--schema", schema, "--json", "--out", tmp_path / "out").stdout)
+    assert not [reason for reason in shown["reasons"] if reason["rule"] == "schema" and reason["outcome"] == "failed"]
+    stored = Manifest.load(tmp_path / "out" / "data")
+    assert stored.columns == {"zip": "string", "km": "double", "ok": "string"}
+    assert 'name: "zip"\n  type: BYTES' in schema.read_text()
 
 
 @pytest.mark.usefixtures("warm")

@@ -15,6 +15,7 @@ from pyarrow import orc
 from sluice.errors import SluiceError
 from sluice.examples.dataset import Examples
 from sluice.examples.formats.tfrecord import masked, message
+from sluice.examples.inference import MOST
 from sluice.examples.ingest import ingest
 from sluice.examples.source import Dialect, Source
 from sluice.examples.split import Split
@@ -85,9 +86,23 @@ def test_a_damaged_tfrecord_is_told(tmp_path: Path) -> None:
     (tmp_path / "d.tfrecord").write_bytes(data)
     with pytest.raises(SluiceError, match="record 100 is cut or damaged"):
         rows(tmp_path, Source(uri=str(tmp_path / "d.tfrecord")))
-    (tmp_path / "d.tfrecord").write_bytes(tfrecord([{"id": [1, 2]}]))
-    with pytest.raises(SluiceError, match="feature 'id' has 2 values"):
-        rows(tmp_path, Source(uri=str(tmp_path / "d.tfrecord")))
+
+
+def test_a_feature_of_several_values_is_left_out_and_one_that_changes_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "d.tfrecord"
+    file.write_bytes(tfrecord([{"id": 1, "tags": [1, 2]}]))
+    manifest = ingest(Source(uri=str(file)), ALL, "", tmp_path / "out")
+    assert manifest.columns == {"id": "int64"}
+    assert manifest.warnings == ["column 'tags' is left out: examples hold no BIGINT[]"]
+    late = [{"id": 1}] * MOST
+    for row, what in (
+        ({"id": [1, 2]}, "feature 'id' has 2 values, and one in the first records"),
+        ({"id": 0.5}, "feature 'id' is a float_list, and another in the first records"),
+        ({"other": 1}, "feature 'other' is not in the first records"),
+    ):
+        file.write_bytes(tfrecord([*late, row]))
+        with pytest.raises(SluiceError, match=f"d.tfrecord, record {MOST + 1}: {what}"):
+            ingest(Source(uri=str(file)), ALL, "", tmp_path / "out")
 
 
 @pytest.mark.parametrize("suffix", ["", ".gz", ".zst"])

@@ -60,7 +60,8 @@ def test_one_changed_value_changes_the_digest(tmp_path: Path) -> None:
         ("d.parquet", Split(keys=["who"]), None, "the split key 'who' is not a column"),
         ("one.parquet", Split(), None, "the split '(train|eval)' got no rows"),
         ("broken.parquet", Split(), None, "broken.parquet"),
-        ("nested.parquet", Split(), None, "has a type that examples cannot hold"),
+        ("nested.parquet", Split(), None, "no column has a type that examples hold"),
+        ("nested.parquet", Split(), "items", r"'items' has a type that examples cannot hold \(INTEGER\[\]\)"),
     ],
 )
 def test_mistakes_are_told_in_words(tmp_path: Path, uri: str, split: Split, label: str | None, message: str) -> None:

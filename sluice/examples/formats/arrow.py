@@ -1,64 +1,169 @@
-"""Formats that come as a stream of Arrow batches: Avro (fastavro), ORC (pyarrow), TFRecord of tf.Example."""
+"""Arrow record batches as parts of a reading: of files in a format that DuckDB does not read, of tables and of queries.
+
+The columns keep the types that their format gives; only what DuckDB cannot take becomes the next type that holds it.
+"""
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from io import BufferedReader
-from itertools import chain, islice
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from itertools import chain
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, cast
 
 from sluice.errors import SluiceError, first_line
-from sluice.examples.formats import Reading, types_of
+from sluice.examples.conversion import EXACT, family
+from sluice.examples.formats import FILE, Part, Reading, distinct, types_of
+from sluice.examples.inference import sample_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     import duckdb
     import pyarrow as pa
 
     from sluice.examples.formats.filesystem import Files
-    from sluice.examples.source import Source
+
+    Batches = Iterator[pa.RecordBatch]
 
 ROWS = 16_384
 BUFFER = 1 << 20
 
 
-def read(database: duckdb.DuckDBPyConnection, source: Source, files: Files, kind: str) -> Reading:
-    """The files, one after the other, as an Arrow stream.
+class Decoder(Protocol):
+    """One open file.
+
+    Attributes:
+        schema: its columns, in types that hold every value.
+        left_out: columns that Arrow does not hold, with their types as the format names them.
+    """
+
+    schema: pa.Schema
+    left_out: dict[str, str]
+
+    def batches(self) -> Batches:
+        """Its rows, in order."""
+
+
+def read(
+    database: duckdb.DuckDBPyConnection, files: Files, decode: Callable[[BinaryIO, str], Decoder], name: str
+) -> Reading:
+    """Files by a decoder: a part for each schema among them.
+
+    Args:
+        database: where the tables are made.
+        files: the files.
+        decode: opens a file, given its bytes and its name.
+        name: the format's, for messages.
 
     Raises:
-        SluiceError: a file is not of this format.
+        SluiceError: a file is not of this format, or names a column twice.
     """
-    del source
-    return stream(database, _batches({"avro": _avro, "orc": _orc, "tfrecord": _tfrecord}[kind], files), files.uris[0])
+
+    def rows(uri: str) -> Batches:
+        with _blaming(files, uri, name), BufferedReader(files.open(uri), BUFFER) as file:
+            for batch in decode(cast("BinaryIO", file), uri).batches():
+                yield _with_file(batch, uri)
+
+    groups: dict[tuple[Any, ...], list[str]] = {}
+    for uri in files.uris:
+        with _blaming(files, uri, name), BufferedReader(files.open(uri), BUFFER) as file:
+            decoder = decode(cast("BinaryIO", file), uri)
+            fields = tuple((item.name, item.type) for item in decoder.schema)
+            distinct([*decoder.schema.names, *decoder.left_out], uri)
+        groups.setdefault((fields, tuple(decoder.left_out.items())), []).append(uri)
+    parts = []
+    for (fields, left_out), uris in groups.items():
+        most = sample_rows(len(fields), len(files.uris))
+        heads = lambda uris=uris, most=most: (batch for uri in uris for batch in _first(rows(uri), most))  # noqa: E731
+        parts.append(_part(database, dict(fields), chain.from_iterable(map(rows, uris)), heads, files.failures, uris))
+        parts[-1].types.update(left_out)
+    return Reading(parts, file=FILE, failures=files.failures)
 
 
 def stream(
-    database: duckdb.DuckDBPyConnection, batches: Iterator[pa.RecordBatch], where: str, version: str = ""
+    database: duckdb.DuckDBPyConnection, batches: Batches, where: str, failures: list[SluiceError], version: str = ""
 ) -> Reading:
-    """Any record batches as a reading; they are read once.
+    """Record batches of one table or query; they are read once.
 
-    The schema is the first batch's: a later one that has other columns is an error. Times become those of UTC, decimals
-    without a fraction whole numbers.
+    The schema is the first batch's: a later one that has other columns is an error.
+
+    Args:
+        database: where the table is made.
+        batches: the batches.
+        where: the table or database.
+        failures: takes what goes wrong in it.
+        version: the table's.
 
     Raises:
-        SluiceError: there are none.
+        SluiceError: there are none, or two columns have one name.
     """
-    import pyarrow as pa
-
     first = next(batches, None)
     if first is None:
         raise SluiceError("there are no rows", where=where, remedy="give a source that holds some")
-    schema = pa.schema([pa.field(item.name, _plain(item.type)) for item in first.schema])
-    failures: list[SluiceError] = []
-    made = pa.RecordBatchReader.from_batches(schema, _told(chain([first], batches), schema, where, failures))
-    types = types_of(database.from_arrow(pa.Table.from_batches([], schema)))
-    database.register("arrow_stream", made)
-    return Reading("arrow_stream", types, version=version, failures=failures)
+    distinct(first.schema.names, where)
+    fields = {item.name: item.type for item in first.schema}
+    part = _part(database, fields, chain([first], batches), lambda: [first], failures, [where])
+    return Reading([part], version=version, failures=failures)
 
 
-def _told(
-    batches: Iterator[pa.RecordBatch], schema: pa.Schema, where: str, failures: list[SluiceError]
-) -> Iterator[pa.RecordBatch]:
+@contextmanager
+def _blaming(files: Files, uri: str, name: str) -> Iterator[None]:
+    """Whatever goes wrong within the block is this file's."""
+    try:
+        yield
+    except SluiceError:
+        raise
+    except Exception as error:
+        if files.failures:
+            raise files.failures[0] from error
+        raise SluiceError(f"not {name}, cut or damaged: {first_line(error) or type(error).__name__}", where=uri,
+                          remedy="write the file anew; source.format says what it is where its name does not") from error  # fmt: skip
+
+
+def _first(batches: Batches, rows: int) -> Batches:
+    """As many rows, or a few more."""
+    for batch in batches:
+        yield batch
+        rows -= len(batch)
+        if rows <= 0:
+            return
+
+
+def _with_file(batch: pa.RecordBatch, uri: str) -> pa.RecordBatch:
+    import pyarrow as pa
+
+    name = pa.DictionaryArray.from_arrays(pa.repeat(pa.scalar(0, pa.int32()), len(batch)), pa.array([uri]))
+    return pa.RecordBatch.from_arrays([*batch.columns, name], names=[*batch.schema.names, FILE])
+
+
+def _part(
+    database: duckdb.DuckDBPyConnection, fields: dict[str, pa.DataType], batches: Batches, heads: Callable[[], Iterable[pa.RecordBatch]],
+    failures: list[SluiceError], files: list[str],
+) -> Part:  # fmt: skip
+    """The batches as a registered stream; where kinds depend on values, their heads as a registered table too."""
+    import pyarrow as pa
+
+    plain = {column: _plain(kind) for column, kind in fields.items()}
+    types = {column: _type(database, column, kind) for column, kind in plain.items()}
+    held = {
+        column: kind
+        for column, kind in plain.items()
+        if family(types[column]) != "nested" or types[column] != str(kind)
+    }
+    schema = pa.schema({**held, FILE: pa.dictionary(pa.int32(), pa.string())})
+    made = pa.RecordBatchReader.from_batches(schema, _told(batches, schema, files[0], failures))
+    table = f"arrow_{id(made)}"
+    database.register(table, made)
+    samples = []
+    if any(family(given) == "long" for given in types.values()):
+        samples = [f"{table}_head"]
+        database.register(
+            samples[0], pa.Table.from_batches([_like(batch, schema, files[0]) for batch in heads()], schema)
+        )
+    return Part(table, types, files=files, samples=samples)
+
+
+def _told(batches: Batches, schema: pa.Schema, where: str, failures: list[SluiceError]) -> Batches:
     """The batches under one schema; what goes wrong is noted, for what DuckDB makes of it says little."""
     try:
         for batch in batches:
@@ -68,28 +173,43 @@ def _told(
         raise
 
 
-def _plain(kind: pa.DataType) -> pa.DataType:
-    """The type that examples hold it in."""
+def _type(database: duckdb.DuckDBPyConnection, column: str, kind: pa.DataType) -> str:
+    """DuckDB's name of a type; Arrow's where DuckDB has none."""
+    import duckdb
     import pyarrow as pa
 
-    if pa.types.is_timestamp(kind):
-        return pa.timestamp("us")
-    if pa.types.is_decimal(kind):
-        return pa.int64() if kind.scale <= 0 else pa.float64()
+    try:
+        return types_of(database.from_arrow(pa.table({column: pa.array([], kind)})))[column]
+    except (duckdb.Error, pa.ArrowException):
+        return str(kind)
+
+
+def _plain(kind: pa.DataType) -> pa.DataType:
+    """The type that DuckDB takes."""
+    import pyarrow as pa
+
+    if isinstance(kind, pa.BaseExtensionType) and kind.extension_name != "arrow.uuid":
+        return _plain(kind.storage_type)
+    if pa.types.is_float16(kind):
+        return pa.float32()
+    if pa.types.is_decimal256(kind):
+        return pa.string() if kind.scale <= 0 else pa.float64()
+    if pa.types.is_decimal(kind) and kind.scale < 0:
+        return pa.decimal128(38, 0)
     return kind
 
 
 def _like(batch: pa.RecordBatch, schema: pa.Schema, where: str) -> pa.RecordBatch:
     import pyarrow as pa
 
-    if unknown := set(batch.schema.names) - set(schema.names):
-        raise SluiceError(f"column {min(unknown)!r} is not in the first rows", where=where,
-                          remedy="write every column, at least once, in the first rows of the first file")  # fmt: skip
-    columns = [
-        cast_column(batch.column(item.name), item.type, item.name, where) if item.name in batch.schema.names
-        else pa.nulls(len(batch), item.type)
-        for item in schema
-    ]  # fmt: skip
+    columns = []
+    for item in schema:
+        if item.name in batch.schema.names:
+            columns.append(cast_column(batch.column(item.name), item.type, item.name, where))
+        elif item.name == FILE:
+            columns.append(_with_file(batch, "").column(FILE))
+        else:
+            columns.append(pa.nulls(len(batch), item.type))
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
@@ -97,82 +217,21 @@ def cast_column(column: Any, kind: pa.DataType, name: str, where: str) -> Any:
     """A column's values in another type.
 
     Raises:
-        SluiceError: one of them would be lost by that; only parts of a microsecond may be.
+        SluiceError: one of them would be lost by that.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    if pa.types.is_decimal(column.type) and pa.types.is_floating(kind):
-        column = pc.cast(column, pa.string())  # Arrow's own way does not round to the nearest
+    if column.type == kind:
+        return column
+    wide = pa.types.is_decimal256(column.type)
     try:
-        return pc.cast(column, kind, safe=not pa.types.is_timestamp(kind))
+        if pa.types.is_decimal(column.type) and pa.types.is_floating(kind):
+            column = pc.cast(column, pa.string())  # Arrow's own way does not round to the nearest
+        made = pc.cast(column, kind)
     except pa.ArrowInvalid as error:
         raise SluiceError(f"column {name!r} is not {kind}: {first_line(error)}", where=where,
                           remedy="make it of a type that holds every value, e.g. with a CAST") from error  # fmt: skip
-
-
-def _batches(made: Callable[[BinaryIO, str], Iterator[pa.RecordBatch]], files: Files) -> Iterator[pa.RecordBatch]:
-    for uri in files.uris:
-        with BufferedReader(files.open(uri), BUFFER) as file:
-            yield from made(cast("BinaryIO", file), uri)
-
-
-def _avro(file: BinaryIO, where: str) -> Iterator[pa.RecordBatch]:
-    import fastavro
-    import pyarrow as pa
-
-    try:
-        records: Any = fastavro.reader(file)
-    except ValueError as error:
-        raise SluiceError(f"not Avro: {error}", where=where, remedy="see source.format") from error
-    schema = _avro_schema(records.writer_schema, where)
-    while held := list(islice(records, ROWS)):
-        yield pa.RecordBatch.from_pylist(held, schema=schema)
-
-
-def _avro_schema(schema: Any, where: str) -> pa.Schema:
-    """Names and types of a record of primitives, each maybe in a union with null."""
-    import pyarrow as pa
-
-    primitive = {"int": pa.int64(), "long": pa.int64(), "float": pa.float64(), "double": pa.float64(),
-                 "boolean": pa.bool_(), "string": pa.string(), "enum": pa.string()}  # fmt: skip
-    times = {"timestamp-millis", "timestamp-micros", "local-timestamp-millis", "local-timestamp-micros"}
-    fields = []
-    for item in schema["fields"]:
-        options = [
-            kind for kind in (item["type"] if isinstance(item["type"], list) else [item["type"]]) if kind != "null"
-        ]
-        kind = options[0] if len(options) == 1 else None
-        logical = kind.get("logicalType", "") if isinstance(kind, dict) else ""
-        plain = kind["type"] if isinstance(kind, dict) else kind
-        found = (
-            pa.timestamp("us") if logical in times else pa.date32() if logical == "date" else primitive.get(str(plain))
-        )
-        if found is None or (logical and found not in (pa.timestamp("us"), pa.date32())):
-            raise SluiceError(f"column {item['name']!r} has a type that examples cannot hold ({item['type']})", where=where,
-                              remedy="give numbers, text, booleans or times, or leave the column out")  # fmt: skip
-        fields.append(pa.field(item["name"], found))
-    return pa.schema(fields)
-
-
-def _orc(file: BinaryIO, where: str) -> Iterator[pa.RecordBatch]:
-    import pyarrow as pa
-    from pyarrow import orc
-
-    try:
-        stripes = orc.ORCFile(file)
-    except pa.ArrowInvalid as error:
-        raise SluiceError(f"not ORC: {error}", where=where, remedy="see source.format") from error
-    for number in range(stripes.nstripes):
-        yield stripes.read_stripe(number)
-
-
-def _tfrecord(file: BinaryIO, where: str) -> Iterator[pa.RecordBatch]:
-    import pyarrow as pa
-
-    from sluice.examples.formats.tfrecord import rows
-
-    found = rows(file, where)
-    while held := list(islice(found, ROWS)):
-        names = dict.fromkeys(name for row in held for name in row)
-        yield pa.RecordBatch.from_pydict({name: [row.get(name) for row in held] for name in names})
+    if wide and pa.types.is_floating(kind) and (pc.max(pc.abs(made)).as_py() or 0) >= EXACT:
+        raise SluiceError(f"column {name!r} has more digits than a double holds", where=where, remedy="CAST it, e.g. as text")  # fmt: skip
+    return made

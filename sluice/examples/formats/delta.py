@@ -15,19 +15,26 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from sluice.examples.formats import Reading
+    from sluice.examples.formats.filesystem import Files
     from sluice.examples.source import Source
 
 
-def read(database: duckdb.DuckDBPyConnection, source: Source, uris: list[str]) -> Reading:
-    """The table as an Arrow stream, and its version.
+class Delta:
+    """A Delta Lake table, by its folder."""
 
-    Raises:
-        SluiceError: there is no such table or version, or the extra is not installed.
-    """
-    if len(uris) > 1:
-        raise SluiceError("a Delta Lake table is one", where="source.uri", remedy="name it without spans")
-    table = _table(source, uris[0])
-    return arrow.stream(database, _batches(table, uris[0]), uris[0], version=str(table.version()))
+    suffixes = ()
+
+    def open(self, database: duckdb.DuckDBPyConnection, source: Source, files: Files) -> Reading:
+        """The table as an Arrow stream, and its version.
+
+        Raises:
+            SluiceError: there is no such table or version, or the extra is not installed.
+        """
+        if len(files.uris) > 1:
+            raise SluiceError("a Delta Lake table is one", where="source.uri", remedy="name it without spans")
+        (uri,) = files.uris
+        table = _table(source, uri)
+        return arrow.stream(database, _batches(table, uri), uri, files.failures, version=str(table.version()))
 
 
 def _table(source: Source, uri: str) -> Any:

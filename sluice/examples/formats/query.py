@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
 from sluice.errors import SluiceError, first_line
-from sluice.examples.formats import Reading, arrow, explaining, types_of
+from sluice.examples.conversion import Notation, convert, family
+from sluice.examples.formats import Part, Reading, arrow, explaining, types_of
+from sluice.examples.inference import MOST
+from sluice.examples.sql import name as _name
 from sluice.examples.sql import quote
 
 if TYPE_CHECKING:
@@ -66,7 +69,7 @@ def read(database: duckdb.DuckDBPyConnection, source: Source, span: str) -> Read
     Raises:
         SluiceError: the extra is not installed, or the database refuses.
     """
-    return arrow.stream(database, _batches(source, _engines()[engine(source)], _ranges(source, span)), source.uri)
+    return arrow.stream(database, _batches(source, _engines()[engine(source)], _ranges(source, span)), source.uri, [])
 
 
 def over(database: duckdb.DuckDBPyConnection, source: Source, reading: Reading, span: str) -> Reading:
@@ -75,7 +78,7 @@ def over(database: duckdb.DuckDBPyConnection, source: Source, reading: Reading, 
     Raises:
         SluiceError: the files are text, whose values are still to be parsed; or DuckDB refuses the query.
     """
-    if reading.proposed:
+    if reading.infer:
         raise SluiceError("a query is over files that hold their types", where="source.query",
                           remedy="ingest the text first, and query the Parquet files that it becomes")  # fmt: skip
     ranges = _ranges(source, span)
@@ -86,9 +89,31 @@ def over(database: duckdb.DuckDBPyConnection, source: Source, reading: Reading, 
         database.execute(f"SET VARIABLE {name} = {literal}")
     text = PARAMETER.sub(r"getvariable('\1')", source.query)
     with explaining(reading.failures, "source.query", "DuckDB reads it; the files are the table `source`"):
-        database.execute(f"CREATE TEMP VIEW source AS FROM {reading.table}")
+        database.execute(
+            f"CREATE TEMP VIEW source AS {' UNION ALL BY NAME '.join(_table(part, reading) for part in reading.parts)}"
+        )
         types = types_of(database.sql(text))
-    return Reading(f"({text})", types, version=reading.version, failures=reading.failures)
+    part = Part(f"({text})", types, samples=[f"(FROM ({text}) LIMIT {MOST})"] if reading.parts[0].only else ())
+    return Reading([part], version=reading.version, failures=reading.failures)
+
+
+def _table(part: Part, reading: Reading) -> str:
+    """A part as the query sees it: where the parts' whole numbers and fractions differ, as doubles that lose nothing."""
+    listed = []
+    for column, given in part.types.items():
+        value, families = (
+            part.values.get(column, _name(column)),
+            {family(each.types[column]) for each in reading.parts if column in each.types},
+        )
+        if len(families) > 1 and families <= {"int", "long", "real", "decimal"} and families & {"real", "decimal"}:
+            made = convert(value, given, "double", Notation(), column)
+            value = (
+                f"CASE WHEN {made.lost} THEN error({quote(made.cause)})::DOUBLE ELSE {made.value} END"
+                if made.lost
+                else made.value
+            )
+        listed.append(f"{value} AS {_name(column)}")
+    return f"SELECT {', '.join(listed)} FROM {part.table}"  # noqa: S608
 
 
 def bound(query: str, ranges: Bounds, mark: Callable[[int], str]) -> tuple[str, list[Bound]]:

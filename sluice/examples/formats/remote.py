@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -14,7 +15,6 @@ from sluice.examples.manifest import SourceFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 WEB = ("http", "https")
 STORES = ("gs", "s3", "abfs", "abfss", "az")
@@ -100,9 +100,17 @@ def _local(path: Path) -> SourceFile:
 
 
 def _matches(uri: str) -> list[Path]:
-    from sluice.examples.formats import matches
+    """The local files that a path, a folder or a glob names, in order."""
+    path = storage.local_path(uri)
+    if path.is_file():
+        return [path]
+    found = path.iterdir() if path.is_dir() else Path(path.anchor or ".").glob(str(path).removeprefix(path.anchor))
+    return sorted(each for each in found if each.is_file() and _is_data(each.name))
 
-    return matches(uri)
+
+def _is_data(name: str) -> bool:
+    """Whether it may hold rows: what Spark and others put beside their files begins with ``_`` or a dot."""
+    return not name.startswith(("_", "."))
 
 
 def _remote(uri: str) -> list[SourceFile]:
@@ -117,14 +125,27 @@ def _remote(uri: str) -> list[SourceFile]:
         try:
             return [of(uri, obstore.head(store, key))]
         except FileNotFoundError:
-            return []
+            return [] if on_web else _folder(store, uri, key)
         except Exception as error:
             raise explained(error, uri) from error
     fixed = _GLOB.split(key, maxsplit=1)[0]
     wanted, root = re.compile(glob_translate(key)), uri.removesuffix(key)
     found = _listed(store, fixed[: fixed.rfind("/") + 1], uri)
-    files = [of(root + item["path"], item) for item in found if wanted.match(item["path"])]
+    files = [of(root + item["path"], item) for item in found if wanted.match(item["path"]) and _is_data(_name(item))]
     return sorted(files, key=lambda file: file.uri)
+
+
+def _folder(store: Any, uri: str, key: str) -> list[SourceFile]:
+    """The files right in a folder."""
+    if is_table(uri):
+        return []
+    prefix, root = key.rstrip("/") + "/", uri.removesuffix(key)
+    found = (item for item in _listed(store, prefix, uri) if item["path"].removeprefix(prefix) == _name(item))
+    return sorted((of(root + item["path"], item) for item in found if _is_data(_name(item))), key=lambda file: file.uri)
+
+
+def _name(item: Any) -> str:
+    return str(item["path"]).rpartition("/")[2]
 
 
 def _listed(store: Any, prefix: str, uri: str) -> Iterator[Any]:

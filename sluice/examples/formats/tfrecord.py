@@ -9,32 +9,140 @@ from __future__ import annotations
 import gzip
 import struct
 from functools import cache
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from sluice.errors import SluiceError
+from sluice.examples.formats import arrow
+from sluice.examples.inference import MOST
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import duckdb
+    import pyarrow as pa
+
+    from sluice.examples.formats import Reading
+    from sluice.examples.formats.filesystem import Files
+    from sluice.examples.source import Source
+
+    Record = dict[str, tuple[str, list[Any]]]
+
+NUMBERS = {"int64_list", "float_list"}
 LISTS = {"bytes_list": ("BytesList", 12), "float_list": ("FloatList", 2), "int64_list": ("Int64List", 3)}
 
 
-def rows(file: BinaryIO, where: str) -> Iterator[dict[str, Any]]:
-    """Each example as name to its one value; None where it has none.
+class TFRecord:
+    """TFRecord of tf.Example."""
+
+    suffixes = (".tfrecord", ".tfrecords")
+
+    def open(self, database: duckdb.DuckDBPyConnection, source: Source, files: Files) -> Reading:
+        """A part for each set of features among the files."""
+        del source
+        return arrow.read(database, files, Examples, "TFRecord")
+
+
+class Examples:
+    """One open file: its columns are the features of its first records.
 
     Args:
         file: the records.
         where: its name; ``.gz`` where it is compressed.
 
     Raises:
-        SluiceError: a frame that is cut or damaged, a feature of several values, or bytes that are not text.
+        SluiceError: a frame that is cut or damaged.
     """
-    for number, payload in enumerate(frames(file, where), 1):
-        example = message("Example").FromString(payload)
-        yield {
-            name: _value(feature, name, f"{where}, record {number}")
-            for name, feature in example.features.feature.items()
+
+    def __init__(self, file: BinaryIO, where: str) -> None:
+        import pyarrow as pa
+
+        self._where, self._rows = where, _rows(file, where)
+        self._held = list(islice(self._rows, MOST))
+        kinds: dict[str, set[str]] = {}
+        several: set[str] = set()
+        for row in self._held:
+            for name, (kind, values) in row.items():
+                kinds.setdefault(name, set()).update([kind] if kind else [])
+                if len(values) > 1:
+                    several.add(name)
+        self.schema = pa.schema(
+            {
+                name: _type(kind, listed=name in several)
+                for name, kind in sorted(kinds.items())
+                if len(kind - NUMBERS) <= 1 and not (kind & NUMBERS and kind - NUMBERS)
+            }
+        )
+        self.left_out = {
+            name: " or ".join(sorted(kind)) for name, kind in kinds.items() if name not in self.schema.names
         }
+
+    def batches(self) -> arrow.Batches:
+        """Its rows; a feature without a value is missing."""
+        import pyarrow as pa
+
+        number, rows = 0, chain(self._held, self._rows)
+        self._held = []
+        while held := list(islice(rows, arrow.ROWS)):
+            for row in held:
+                number += 1
+                self._check(row, number)
+            yield pa.RecordBatch.from_arrays([self._column(item, held) for item in self.schema], schema=self.schema)
+
+    def _check(self, row: Record, number: int) -> None:
+        import pyarrow as pa
+
+        for name, (kind, values) in row.items():
+            if name in self.left_out:
+                continue
+            if name not in self.schema.names:
+                what = f"feature {name!r} is not in the first records"
+            elif kind and not pa.types.is_list(held := self.schema.field(name).type) and len(values) > 1:
+                what = f"feature {name!r} has {len(values)} values, and one in the first records"
+            elif kind and kind not in _takes(
+                held.value_type if pa.types.is_list(held := self.schema.field(name).type) else held
+            ):
+                what = f"feature {name!r} is a {kind}, and another in the first records"
+            else:
+                continue
+            raise SluiceError(what, where=f"{self._where}, record {number}", remedy="write every feature in one way")
+
+    def _column(self, item: pa.Field, rows: list[Record]) -> pa.Array:
+        import pyarrow as pa
+
+        empty: tuple[str, list[Any]] = ("", [])
+        found = [row.get(item.name, empty)[1] for row in rows]
+        if pa.types.is_list(item.type):
+            return pa.array(found, item.type)
+        return pa.array([values[0] if values else None for values in found], item.type)
+
+
+def begins(head: bytes) -> bool:
+    """Whether a file's first bytes are a record's length and its checksum."""
+    return len(head) >= 12 and _sound(head[:8], head[8:12])
+
+
+def _type(kinds: set[str], *, listed: bool) -> pa.DataType:
+    import pyarrow as pa
+
+    plain = {"bytes_list": pa.binary(), "int64_list": pa.int64(), "float_list": pa.float32()}
+    made = pa.null() if not kinds else pa.float64() if len(kinds) > 1 else plain[next(iter(kinds))]
+    return pa.list_(made) if listed else made
+
+
+def _takes(kind: pa.DataType) -> set[str]:
+    import pyarrow as pa
+
+    if pa.types.is_floating(kind):
+        return {"float_list"} if pa.types.is_float32(kind) else NUMBERS
+    return {"bytes_list"} if pa.types.is_binary(kind) else {"int64_list"} if pa.types.is_int64(kind) else set()
+
+
+def _rows(file: BinaryIO, where: str) -> Iterator[Record]:
+    for payload in frames(file, where):
+        features = message("Example").FromString(payload).features.feature
+        yield {name: (kind, list(getattr(feature, kind).value) if kind else [])
+               for name, feature in features.items() for kind in [feature.WhichOneof("kind") or ""]}  # fmt: skip
 
 
 def frames(file: BinaryIO, where: str) -> Iterator[bytes]:
@@ -60,23 +168,6 @@ def masked(data: bytes) -> int:
 
 def _sound(data: bytes, checksum: bytes) -> bool:
     return struct.pack("<I", masked(data)) == checksum
-
-
-def _value(feature: Any, name: str, where: str) -> Any:
-    kind = feature.WhichOneof("kind")
-    values = getattr(feature, kind).value if kind else []
-    if len(values) > 1:
-        raise SluiceError(
-            f"feature {name!r} has {len(values)} values", where=where, remedy="examples hold one a column"
-        )
-    if not values:
-        return None
-    if kind != "bytes_list":
-        return values[0]
-    try:
-        return values[0].decode()
-    except UnicodeDecodeError as error:
-        raise SluiceError(f"feature {name!r} is not text in UTF-8", where=where, remedy="leave it out") from error
 
 
 @cache

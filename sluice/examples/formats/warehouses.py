@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from sluice.errors import SluiceError
+from sluice.examples.conversion import EXACT
 from sluice.examples.formats.arrow import cast_column
 from sluice.examples.formats.extras import needed
 from sluice.examples.formats.query import bound, options
@@ -110,16 +111,32 @@ def _no_rows(schema: pa.Schema) -> pa.RecordBatch:
 
 def _parsed(table: pa.Table) -> pa.Table:
     """PostgreSQL's ``numeric`` comes as text, its ``money`` as a number of the smallest coin, which nothing tells."""
-    import pyarrow as pa
-
     for number, item in enumerate(table.schema):
         told = item.metadata or {}
         kind = told.get(b"POSTGRESQL:type")
         if kind == b"money":
             raise SluiceError(f"column {item.name!r} is money", where="source.query", remedy="CAST it AS numeric")
         if kind == b"numeric":
-            typmod = int(told.get(b"POSTGRESQL:typmod", b"-1"))
-            whole = typmod >= 4 and not (typmod - 4) & 0x7FF  # numeric(p, 0)
-            column = cast_column(table.column(number), pa.int64() if whole else pa.float64(), item.name, "source.query")
+            column = _numeric(table.column(number), int(told.get(b"POSTGRESQL:typmod", b"-1")), item.name)
             table = table.set_column(number, item.name, column)
     return table
+
+
+def _numeric(text: pa.ChunkedArray, typmod: int, name: str) -> pa.ChunkedArray:
+    """PostgreSQL's ``numeric`` as decimals where it says how many digits; as text where they are too many, else as doubles."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    text = pc.cast(text, pa.string())
+    precision, scale = ((typmod - 4) >> 16, (typmod - 4) & 0x7FF) if typmod >= 4 else (0, 0)
+    special = pc.any(pc.match_substring_regex(text, "[A-Za-z]")).as_py()  # NaN and Infinity, which no decimal is
+    if 0 < precision <= 38 and scale <= precision and not special:
+        return cast_column(text, pa.decimal128(precision, scale), name, "source.query")
+    if precision > 38 and not scale:
+        return text
+    found = cast_column(text, pa.float64(), name, "source.query")
+    whole = pc.and_(pc.match_substring_regex(text, "^-?[0-9]+$"), pc.greater_equal(pc.abs(found), EXACT))
+    if pc.any(whole).as_py():
+        raise SluiceError(f"column {name!r} has whole numbers of more digits than a double holds", where="source.query",
+                          remedy=f"say how many it has: CAST({name} AS numeric(38, 0))")  # fmt: skip
+    return found
