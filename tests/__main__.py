@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import fcntl
 import os
 import signal
 import subprocess
@@ -90,7 +91,17 @@ def main() -> int:
         Suite("kfp, client, light stages", ".venv", workers, options),
         Suite("TensorFlow", ".venv-components", (workers + 1) // 2, options),
     ]
+    return run(suites, command)
+
+
+def run(suites: list[Suite], command: list[str]) -> int:
+    """Run suites at once and show one after the other; returns the exit status: 0 where all of them passed."""
     LOGS.mkdir(parents=True, exist_ok=True)
+    lock = (LOGS / "lock").open("w")  # held to the end of this process
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        sys.exit(f"tests: another run of all tests writes to {LOGS}: wait for it, or run pytest on single files")
     signal.signal(signal.SIGTERM, _interrupted)
     started: list[Suite] = []
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import threading
@@ -118,3 +119,12 @@ def test_an_interrupt_ends_both_suites(checkout: Path, capfd: pytest.CaptureFixt
     assert suites.main() == 130
     for name in (".venv", ".venv-components"):
         assert (checkout / "logs" / f"{name}.log").read_text().endswith("wound up\n")
+
+
+def test_a_second_run_does_not_write_to_the_logs_of_the_first(checkout: Path) -> None:
+    (checkout / "logs").mkdir()
+    with (checkout / "logs" / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(SystemExit, match="another run of all tests writes to"):
+            suites.main()
+    assert not list((checkout / "logs").glob("*.log"))

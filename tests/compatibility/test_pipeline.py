@@ -25,6 +25,7 @@ class Silent:
     def ended(self, step: Step) -> None: ...
 
 
+@pytest.mark.usefixtures("warm")
 @pytest.mark.parametrize("release", RELEASES)
 def test_a_challenger_is_judged_against_the_frozen_champion(
     release: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
