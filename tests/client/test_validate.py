@@ -9,8 +9,10 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from tensorflow_metadata.proto.v0 import schema_pb2
 
 from sluice.examples.manifest import Manifest
+from sluice.statistics.artifact import load_schema
 
 SLUICE = str(Path(sys.executable).with_name("sluice"))
 POLICY = str(Path(__file__).parents[2] / "examples" / "flights" / "sluice.yaml")
@@ -81,7 +83,8 @@ def test_files_are_read_as_the_pipeline_reads_them(tmp_path: Path) -> None:
     assert not [reason for reason in shown["reasons"] if reason["rule"] == "schema" and reason["outcome"] == "failed"]
     stored = Manifest.load(tmp_path / "out" / "data")
     assert stored.columns == {"zip": "string", "km": "double", "ok": "string"}
-    assert 'name: "zip"\n  type: BYTES' in schema.read_text()
+    types = {feature.name: schema_pb2.FeatureType.Name(feature.type) for feature in load_schema(schema).feature}
+    assert types == {"zip": "BYTES", "km": "FLOAT", "ok": "BYTES"}
 
 
 @pytest.mark.usefixtures("warm")

@@ -1,4 +1,4 @@
-"""One table in every format gives the same columns, kinds, values and digest, whatever the machine's time zone."""
+"""One table in every format gives the same columns, kinds, values and content id, whatever the machine's time zone."""
 
 from __future__ import annotations
 
@@ -170,7 +170,7 @@ def test_every_format_gives_the_same_table_in_every_zone(
     read = {name: Examples.load(tmp_path / name).table("train").select(list(COLUMNS)).to_pylist() for name in sources}
     for name, rows in read.items():
         assert repr(rows) == repr(read["parquet"]), name
-    assert {manifest["digest"] for manifest in manifests.values()} == {manifests["parquet"]["digest"]}
+    assert {manifest["content_id"] for manifest in manifests.values()} == {manifests["parquet"]["content_id"]}
     for name in set(sources) - {"csv", "tfrecord"}:
         assert [warning for warning in manifests[name]["warnings"] if "'nested' is left out" in warning], name
     assert "taken for UTC (source.timezone): at" in done.stderr
@@ -204,7 +204,7 @@ def test_a_database_gives_the_same_table(postgresql: str, sources: dict[str, dic
     ingest(Source.model_validate(sources["parquet"]), Split(ratios={"train": 1.0}), "", tmp_path / "parquet")
     rows, wanted = (Examples.load(tmp_path / name).table("train").to_pylist() for name in ("out", "parquet"))
     assert repr(rows) == repr(wanted)
-    assert manifest.digest == Examples.load(tmp_path / "parquet").manifest.digest
+    assert manifest.content_id == Examples.load(tmp_path / "parquet").manifest.content_id
 
 
 def test_the_values_are_those_that_were_written(sources: dict[str, dict[str, Any]], tmp_path: Path) -> None:
