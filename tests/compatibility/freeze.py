@@ -14,6 +14,7 @@ import os
 import shutil
 import sys
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -68,16 +69,16 @@ def tables(folder: Path) -> None:
     rows.iloc[:60].to_csv(folder / "span-4.csv", index=False)
 
 
-def train(span: int, destination: str, **overrides: Any) -> Path:
+def train(span: int, *destinations: str, **overrides: Any) -> Path:
     """Run the training pipeline; returns the folder of its artifacts."""
     from sluice.client import catalog
     from sluice.client.local import Run
     from sluice.config.load import arguments, load
     from sluice.promotion.ledger import Ledger
 
-    print(f"span {span} to {destination}", flush=True)
+    print(f"span {span} to {', '.join(destinations)}", flush=True)
     use_case = load(Path("sluice.yaml"), overrides)
-    given = arguments(use_case, str(span), {"by": "freeze"}) | {"destination": destination, "ledger": "ledger"}
+    given = arguments(use_case, str(span), {"by": "freeze"}) | {"destinations": list(destinations), "ledger": "ledger"}
     given["source"]["uri"] = "data/span-{SPAN}.csv"  # as written: a path of this machine is no part of the sample
     run = Run(Path(tempfile.mkdtemp()), Quiet())
     run.pipeline(catalog.path("pipelines", "training"), given)
@@ -99,11 +100,27 @@ def withdrawn() -> None:
     """A push whose destination fails after its entry: a file stands where the version is to be published."""
     from sluice.promotion.ledger import Kind, Ledger
 
-    number = Ledger.at("ledger").last().number + 1
-    Path("published", str(number)).write_text("not a version")
+    version = Ledger.at("ledger").champion().version + 1
+    Path("published", str(version)).write_text("not a version")
     train(3, "published")
-    Path("published", str(number)).unlink()
+    Path("published", str(version)).unlink()
     assert Ledger.at("ledger").last().kind is Kind.WITHDRAWN
+
+
+def journal() -> None:
+    """Records of two writers, of which the older are pruned."""
+    from sluice.promotion.journal import Observation, Record
+    from sluice.promotion.ledger import Ledger
+
+    ledger = Ledger.at("ledger")
+    for number in range(4):
+        record = Record(
+            kind=Observation.OBSERVED, time=f"2026-0{number + 1}-01T00:00:00+00:00", version=1, span=str(number)
+        )
+        ledger.journal.append("monitor", record)
+    ledger.journal.append("retrain", Record(kind=Observation.WAITED, reasons=("no new span",)))
+    assert ledger.prune(datetime(2026, 3, 1, tzinfo=UTC), reason="the frozen sample needs one", by="freeze") is not None
+    ledger.journal.append("monitor", Record(kind=Observation.SCORED, version=1, facts={"rows": 100}))
 
 
 def routed() -> None:
@@ -117,7 +134,7 @@ def routed() -> None:
     with Kubernetes().running() as service, tempfile.TemporaryDirectory() as scratch:
         os.environ["KUBECONFIG"] = str(service.config(Path(scratch)))
         config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION = os.environ["KUBECONFIG"]
-        train(2, "published kserve://models/frozen?storage=kserve&canary=20", **{"trainer.seed": 7})
+        train(2, "published", "kserve://models/frozen?storage=kserve&canary=20", **{"trainer.seed": 7})
         route("ledger", percent=100, reason="quiet for a day", by="freeze")
         train(3, "published")  # from here on the folder alone is the destination
     shutil.rmtree("kserve")
@@ -133,8 +150,8 @@ def expected() -> dict[str, Any]:
     return {
         "kinds": [entry.kind.value for entry in entries],
         "digests": [entry.digest for entry in entries],
-        "versions": [entry.number for entry in entries if entry.kind in SERVED],
-        "champion": champion.number,
+        "versions": [entry.version for entry in entries if entry.kind in SERVED],
+        "champion": champion.version,
         "model": champion.model,
         "published": sorted(int(path.name) for path in Path("published").iterdir() if path.name.isdigit()),
     }
@@ -162,6 +179,7 @@ def main(name: str) -> None:
         "ledger", load(Path("sluice.yaml")).policies.model_dump(mode="json"), reason="a higher bound", by="freeze"
     )
     withdrawn()
+    journal()
     routed()
     assert not Ledger.at("ledger").verify()
     Path("expected.json").write_text(json.dumps(expected(), indent=2) + "\n")
