@@ -123,7 +123,7 @@ def build(features: Features, statistics: SplitStatistics, columns: Mapping[str,
     traced: list[Columns] = []
 
     def apply(inputs: dict[str, Any]) -> dict[str, Any]:
-        out = Columns()
+        out = Columns(frozenset(raw))
         traced.append(out)
         for step in steps:
             step.make(inputs, out)
