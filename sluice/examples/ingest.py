@@ -11,7 +11,7 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 from sluice.errors import SluiceError
-from sluice.examples import divide, hashing, pii, quarantine, rows, spans
+from sluice.examples import divide, hashing, names, pii, quarantine, rows, spans
 from sluice.examples.formats import FILE, open_source
 from sluice.examples.formats.remote import facts
 from sluice.examples.kinds import Columns
@@ -167,9 +167,7 @@ def _require_zone(database: duckdb.DuckDBPyConnection, source: Source) -> None:
 
 def _require(columns: dict[str, str], split: Split, label: str | None, source: Source) -> None:
     uri = source.uri
-    if taken := [column for column in (rows.CAUSE, rows.TEXT, FILE) if column in columns]:
-        raise SluiceError(f"a column may not be called {taken[0]!r}: ingest has one of that name itself", where=uri,
-                          remedy="rename it in the source")  # fmt: skip
+    names.check(columns, uri, (rows.CAUSE, rows.TEXT, FILE))
     for what, wanted in (
         ("label", [label] if label else []),
         ("split key" if split.by_hash else "split's column", split.needs()),

@@ -17,6 +17,7 @@ from sluice.features.kinds.numeric import numeric
 from sluice.features.kinds.own import own
 from sluice.features.kinds.texts import text
 from sluice.features.kinds.times import datetime
+from sluice.models import saved_model
 from sluice.models.manifest import RawType
 from sluice.stored import format_of
 from sluice.version import __version__
@@ -97,10 +98,8 @@ class Preprocessing:
 
     def save(self, folder: Path) -> None:
         """Write a SavedModel that needs none of our code, and ``preprocessing.json``."""
-        import tensorflow as tf
-
         folder.mkdir(parents=True, exist_ok=True)
-        tf.saved_model.save(self.module, str(folder), signatures={"serving_default": self.serve})
+        saved_model.save(self.module, folder, self.serve, self.plan.raw)
         self.plan.save(folder)
 
 
@@ -123,7 +122,7 @@ def build(features: Features, statistics: SplitStatistics, columns: Mapping[str,
     traced: list[Columns] = []
 
     def apply(inputs: dict[str, Any]) -> dict[str, Any]:
-        out = Columns()
+        out = Columns(frozenset(raw))
         traced.append(out)
         for step in steps:
             step.make(inputs, out)
@@ -136,7 +135,7 @@ def build(features: Features, statistics: SplitStatistics, columns: Mapping[str,
 
     module = tf.Module()
     module.kept = [table for step in steps for table in step.kept]
-    serve = tf.function(apply, input_signature=[signature(raw)], autograph=False)
+    serve = tf.function(apply, input_signature=[saved_model.tensor_specs(raw)], autograph=False)
     serve.get_concrete_function()
     out = traced[0]
     plan = Plan(
@@ -148,14 +147,6 @@ def build(features: Features, statistics: SplitStatistics, columns: Mapping[str,
         features=features.model_dump(mode="json", exclude_defaults=True),
     )
     return Preprocessing(plan, serve, module)
-
-
-def signature(raw: Mapping[str, RawType]) -> dict[str, Any]:
-    """Tensor specs of raw features, each of shape [batch]."""
-    import tensorflow as tf
-
-    kinds = {RawType.FLOAT: tf.float32, RawType.STRING: tf.string}
-    return {name: tf.TensorSpec([None], kinds[kind], name) for name, kind in raw.items()}
 
 
 def _steps(features: Features, statistics: SplitStatistics, columns: Mapping[str, str]) -> list[Step]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
@@ -139,7 +140,7 @@ class Cross(Strict):
 
     @property
     def name(self) -> str:
-        """The column that it makes."""
+        """The column that it makes, where no other has the name."""
         return "_x_".join(self.features)
 
 
@@ -194,8 +195,8 @@ class Features(Strict):
     def _agrees(self) -> Self:
         if twice := _twice(self.names()):
             raise ValueError(f"named twice: {', '.join(twice)}")
-        if twice := _twice([cross.name for cross in self.crosses]):
-            raise ValueError(f"crossed twice: {', '.join(twice)}")
+        if twice := _twice([tuple(cross.features) for cross in self.crosses]):
+            raise ValueError(f"crossed twice: {' and '.join(twice[0])}")
         known = self._crossable()
         for cross in self.crosses:
             if unknown := [name for name in cross.features if name not in known]:
@@ -203,6 +204,8 @@ class Features(Strict):
                     f"crosses: {unknown[0]!r} is not a category: list it under categorical, or give it buckets; "
                     f"known: {', '.join(known)}"
                 )
+            if several := _twice([name for name in known if name in cross.features]):
+                raise ValueError(f"crosses: {several[0]!r} is a column, and a part of a time: rename the column")
         return self
 
     def _crossable(self) -> list[str]:
@@ -233,5 +236,5 @@ def _plain(item: Any) -> Any:
     return {"features": item} if isinstance(item, list) else item
 
 
-def _twice(names: list[str]) -> list[str]:
-    return sorted({name for name in names if names.count(name) > 1})
+def _twice(names: list[Any]) -> list[Any]:
+    return sorted(name for name, times in Counter(names).items() if times > 1)

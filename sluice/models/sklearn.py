@@ -16,6 +16,7 @@ import numpy as np
 from sluice.errors import SluiceError
 from sluice.features.preprocessing import IDS, NUMBERS, Plan
 from sluice.features.raw import arrays
+from sluice.models.saved_model import by_name
 from sluice.serving.servers.bare_sklearn import VOUCHED
 
 if TYPE_CHECKING:
@@ -44,14 +45,14 @@ class SklearnPredictor:
         self._estimator, self.manifest = load(folder / ESTIMATOR_FILE), manifest
         self._plan = Plan.load(folder / PREPROCESSING)
         self._preprocessing = tf.saved_model.load(str(folder / PREPROCESSING))
-        self._transform = self._preprocessing.signatures["serving_default"]
+        self._transform = by_name(self._preprocessing)
 
     def predict(self, batch: pa.RecordBatch) -> np.ndarray:
         """See `Predictor.predict`."""
         import tensorflow as tf
 
         raw = {name: tf.constant(column) for name, column in arrays(batch, self.manifest.features).items()}
-        columns = {name: tensor.numpy() for name, tensor in self._transform(**raw).items()}
+        columns = {name: tensor.numpy() for name, tensor in self._transform(raw).items()}
         return predictions(self._estimator, frame(columns, self._plan))
 
 

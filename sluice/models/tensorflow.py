@@ -8,6 +8,7 @@ import numpy as np
 
 from sluice.errors import SluiceError
 from sluice.features.raw import arrays
+from sluice.models.saved_model import by_name
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,7 +31,7 @@ class SavedModelPredictor:
         except (OSError, ValueError) as error:
             raise SluiceError(f"TensorFlow cannot load the model: {error}", where=str(folder),
                               remedy="train and export it again") from error  # fmt: skip
-        self._serve = self._model.signatures["serving_default"]
+        self._serve = by_name(self._model)
         self.manifest = manifest
 
     def predict(self, batch: pa.RecordBatch) -> np.ndarray:
@@ -38,4 +39,4 @@ class SavedModelPredictor:
         import tensorflow as tf
 
         raw = {name: tf.constant(column) for name, column in arrays(batch, self.manifest.features).items()}
-        return np.asarray(self._serve(**raw)[OUTPUT].numpy(), np.float64)
+        return np.asarray(self._serve(raw)[OUTPUT].numpy(), np.float64)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from sluice.gates.verdict import Verdict
     from sluice.serving.servers.base import Client, Running
 
-GOLDEN_FILE, PREDICTION = "golden.parquet", "prediction"
+GOLDEN_FILE = "golden.parquet"
 IMAGE = "SLUICE_IMAGE"
 """Environment variable that names the image a step runs in; every compiled step has it."""
 Rows = dict[str, list[Any]]
@@ -39,7 +39,7 @@ def probe(*, model: Path, golden: Path, policy: ServicePolicy) -> Verdict:
 
     Args:
         model: folder of the model artifact.
-        golden: folder of ``golden.parquet``: raw rows and the trainer's own predictions.
+        golden: folder of ``golden.parquet``: raw rows, and as the last column the trainer's own predictions.
         policy: the rules.
 
     Raises:
@@ -168,12 +168,12 @@ def _golden(folder: Path, manifest: ModelManifest) -> tuple[Rows, list[Any]]:
     from sluice.features.raw import arrays
 
     table = pq.read_table(folder / GOLDEN_FILE)
-    raw = arrays(table, manifest.features)
+    raw = arrays(table.select(table.column_names[:-1]), manifest.features)
     rows: Rows = {
         name: [value.decode() for value in column] if manifest.features[name] is RawType.STRING else column.tolist()
         for name, column in raw.items()
     }
-    return rows, table.column(PREDICTION).to_pylist()
+    return rows, table.column(table.num_columns - 1).to_pylist()
 
 
 def _difference(outputs: list[Any], expected: list[Any]) -> float | None:

@@ -44,8 +44,10 @@ def anomalies(statistics: SplitStatistics, schema: Any, split: str, environment:
     found = tfdv.validate_statistics(_listed(statistics), schema, environment=known)
     named = anomalies_pb2.AnomalyInfo.Type.Name
     listed = [
-        Anomaly(feature, named(reason.type), split, reason.description or reason.short_description)
-        for feature, info in sorted(found.anomaly_info.items())
+        Anomaly(
+            "/".join(info.path.step) or key, named(reason.type), split, reason.description or reason.short_description
+        )
+        for key, info in sorted(found.anomaly_info.items())  # the key is the path in TFDV's quotes
         for reason in info.reason
     ]
     if found.HasField("dataset_anomaly_info"):

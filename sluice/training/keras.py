@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sluice.features.preprocessing import signature
 from sluice.features.transform import LABEL
+from sluice.models import saved_model
 from sluice.models.manifest import Task
 from sluice.models.tensorflow import OUTPUT
 from sluice.training import devices, loop, warm
@@ -58,19 +58,28 @@ class FittedNetwork:
         return output[:, 0] * self.scale[1] + self.scale[0]
 
     def export(self, out: Path) -> None:
-        """Write a SavedModel: everything is in the graph."""
+        """Write a SavedModel: everything is in the graph.
+
+        What is tracked is TensorFlow's own variables and tables, not the Keras model: of a Keras variable TensorFlow saves
+        a copy (`keras.src.backend.tensorflow.core.Variable._export_to_saved_model_graph`), which a session restores instead
+        of the one that the graph reads, and TensorFlow Serving could not answer.
+        """
         import tensorflow as tf
 
         module = tf.Module()
         module.preprocessing = tf.saved_model.load(str(self.job.preprocessing))
-        module.network = self.network
-        transform = module.preprocessing.signatures["serving_default"]
+        transform = saved_model.by_name(module.preprocessing)
 
         def serve(features: dict[str, Any]) -> dict[str, Any]:
-            return {OUTPUT: self._answer(transform(**features))}
+            return {OUTPUT: self._answer(transform(features))}
 
-        graph = tf.function(serve, input_signature=[signature(self.job.plan.raw)], autograph=False)
-        tf.saved_model.save(module, str(out), signatures={"serving_default": graph})
+        graph = tf.function(serve, input_signature=[saved_model.tensor_specs(self.job.plan.raw)], autograph=False)
+        module.weights = list(graph.get_concrete_function().graph.variables)
+        resource = tf.saved_model.experimental.TrackableResource
+        module.tables = [
+            each for each in tf.train.TrackableView(self.network).descendants() if isinstance(each, resource)
+        ]
+        saved_model.save(module, out, graph, self.job.plan.raw)
 
 
 def train(job: Job) -> FittedNetwork:

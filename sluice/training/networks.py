@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +16,12 @@ if TYPE_CHECKING:
 
 
 WIDE, DEEP = "wide_ids", "deep_"
+NO_SCOPE = re.compile(r"[^A-Za-z0-9_.-]")
+
+
+def embedding_layer(column: str) -> str:
+    """Name of the layer that embeds a column: the column's, with ``>`` and hex digits for what TensorFlow's scopes do not take."""
+    return DEEP + NO_SCOPE.sub(lambda found: "".join(f">{byte:02X}" for byte in found[0].encode()), column)
 
 
 def offsets(sizes: Sequence[int]) -> np.ndarray:
@@ -54,7 +61,7 @@ def network(plan: Plan, units: int, trainer: Trainer) -> Any:
             outputs.append(layers.Dense(units, name="wide_numbers")(inputs[NUMBERS]))
     if trainer.name in ("mlp", "wide_and_deep"):
         parts = [
-            layers.Embedding(rows, size, name=f"{DEEP}{name}")(inputs[IDS][:, index])
+            layers.Embedding(rows, size, name=embedding_layer(name))(inputs[IDS][:, index])
             for index, (name, rows, size) in enumerate(zip(plan.ids, plan.sizes, plan.embeddings, strict=True))
         ]
         parts += [inputs[NUMBERS]] if plan.numbers else []

@@ -13,6 +13,7 @@ from sluice.features.preprocessing import IDS, NUMBERS, Plan
 from sluice.features.raw import arrays
 from sluice.features.transform import LABEL, TRAIN
 from sluice.features.transformed import Transformed
+from sluice.models import saved_model
 from sluice.models.manifest import ModelManifest
 from sluice.progress import progress
 from sluice.training import devices, warm, warmup
@@ -182,17 +183,20 @@ def _transformed(preprocessing: Path, raw: dict[str, np.ndarray]) -> dict[str, n
     import tensorflow as tf
 
     made = tf.saved_model.load(str(preprocessing))
-    tensors = made.signatures["serving_default"](**{name: tf.constant(column) for name, column in raw.items()})
+    tensors = saved_model.by_name(made)({name: tf.constant(column) for name, column in raw.items()})
     return {name: tensor.numpy() for name, tensor in tensors.items()}
 
 
 def _save_golden(rows: pa.Table, answers: np.ndarray, out: Path) -> None:
-    """Raw rows with the answers of the model in memory (not of its export)."""
+    """Raw rows with the answers of the model in memory (not of its export) as the last column."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     out.mkdir(parents=True, exist_ok=True)
-    pq.write_table(rows.append_column(PREDICTION, pa.array(answers.tolist())), out / GOLDEN_FILE)
+    name = PREDICTION
+    while name in rows.column_names:  # a feature may be called so
+        name += "_"
+    pq.write_table(rows.append_column(name, pa.array(answers.tolist())), out / GOLDEN_FILE)
 
 
 def _libraries(*names: str) -> dict[str, str]:

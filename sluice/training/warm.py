@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sluice.features.preprocessing import IDS
+from sluice.models import saved_model
 from sluice.models.manifest import ModelManifest
 from sluice.progress import progress
-from sluice.training.networks import DEEP, WIDE, offsets
+from sluice.training.networks import WIDE, embedding_layer, offsets
 
 if TYPE_CHECKING:
     from sluice.training.contract import Job
@@ -77,7 +78,7 @@ def inputs(job: Job) -> dict[str, Any]:
 
 def _tables(renumbered: list[Pair], sizes: list[int], job: Job) -> dict[str, Pair]:
     """For each table of embeddings: its rows, and the champion's that stand for the same values."""
-    tables = {f"{DEEP}{name}/embeddings": pair for name, pair in zip(job.plan.ids, renumbered, strict=True)}
+    tables = {f"{embedding_layer(name)}/embeddings": pair for name, pair in zip(job.plan.ids, renumbered, strict=True)}
     if renumbered:
         starts = zip(offsets(job.plan.sizes), offsets(sizes), renumbered, strict=True)
         now, then = zip(*((here + now, there + then) for here, there, (now, then) in starts), strict=True)
@@ -93,7 +94,7 @@ def _renumbered(champion: Any, job: Job) -> list[Pair]:
         return []
     raw = {name: tf.constant(column) for name, column in job.examples.items()}
     ours = tf.saved_model.load(str(job.preprocessing))
-    now, then = (made.signatures["serving_default"](**raw)[IDS].numpy() for made in (ours, champion))
+    now, then = (saved_model.by_name(made)(raw)[IDS].numpy() for made in (ours, champion))
     pairs = []
     for column in range(len(job.plan.ids)):
         both, counts = np.unique(np.stack([now[:, column], then[:, column]]), axis=1, return_counts=True)

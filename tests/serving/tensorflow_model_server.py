@@ -19,17 +19,19 @@ class Model:
 
     def __init__(self, folder: Path) -> None:
         newest = max((path for path in folder.iterdir() if path.name.isdigit()), key=lambda path: int(path.name))
-        self._loaded = tf.saved_model.load(str(newest))
-        self._serve = self._loaded.signatures["serving_default"]
-        self.kinds = {name: spec.dtype for name, spec in self._serve.structured_input_signature[1].items()}
+        self._session = tf.compat.v1.Session(graph=tf.Graph())  # as the real one: by the SignatureDef
+        with self._session.graph.as_default():
+            loaded = tf.compat.v1.saved_model.load(self._session, ["serve"], str(newest))
+        signature = loaded.signature_def["serving_default"]
+        self.inputs, (self._output,) = dict(signature.inputs), signature.outputs.values()
 
     def __call__(self, columns: dict[str, Any]) -> Any:
-        if set(columns) != set(self.kinds):
+        if set(columns) != set(self.inputs):
             raise ValueError(f"input size does not match signature: {sorted(columns)}")
-        (output,) = self._serve(
-            **{name: tf.constant(values, self.kinds[name]) for name, values in columns.items()}
-        ).values()
-        return output
+        given = {name: tf.make_tensor_proto(values, self.inputs[name].dtype) for name, values in columns.items()}
+        return self._session.run(
+            self._output.name, {self.inputs[name].name: tf.make_ndarray(proto) for name, proto in given.items()}
+        )
 
 
 class Predict(prediction_service_pb2_grpc.PredictionServiceServicer):
@@ -70,7 +72,7 @@ def rest(model: Model, name: str) -> type[BaseHTTPRequestHandler]:
             except Exception as error:
                 self._send(400, {"error": str(error)})
                 return
-            self._send(200, {"predictions": output.numpy().tolist()})
+            self._send(200, {"predictions": output.tolist()})
 
         def log_message(self, *_: Any) -> None:
             """Keep quiet."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import sys
 from pathlib import Path
@@ -20,7 +19,7 @@ from sluice.features.spec import Features
 from sluice.gates.service.policy import ServicePolicy
 from sluice.gates.verdict import Status
 from sluice.serving.probe import probe
-from sluice.serving.servers import kserve, process
+from sluice.serving.servers import process
 from sluice.serving.servers.base import Process
 from sluice.training import warmup
 from sluice.training.spec import Label, Trainer
@@ -171,13 +170,6 @@ def test_a_server_gets_no_secret_and_leaves_nothing(tmp_path: Path, monkeypatch:
     assert not Path(environment["HOME"]).exists()
 
 
-@pytest.fixture(scope="module")
-def kserve_here() -> None:
-    if not kserve.interpreter_path().exists():
-        reason = "KServe's environment is not here: build/environments kserve"
-        pytest.fail(reason) if os.environ.get("CI") == "true" else pytest.skip(reason)
-
-
 @pytest.mark.usefixtures("kserve_here")
 def test_kserve_answers_over_every_protocol(export: Path) -> None:
     policy = ServicePolicy(server="kserve", requests=20, min_throughput=1)  # type: ignore[arg-type]
@@ -203,18 +195,6 @@ def test_kserve_s_environment_that_is_not_here_is_told(export: Path, monkeypatch
     monkeypatch.setenv("SLUICE_KSERVE_PYTHON", "/nowhere/python")
     with pytest.raises(SluiceError, match="its environment is not here"):
         closing(export / "model", export / "golden", server="kserve")
-
-
-@pytest.fixture
-def tensorflow_model_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A stand-in on the PATH: TensorFlow Serving's own servicer classes around the real SavedModel."""
-    binary = tmp_path / "bin" / "tensorflow_model_server"
-    binary.parent.mkdir()
-    stand_in = Path(__file__).with_name("tensorflow_model_server.py")
-    binary.write_text(f'#!/bin/sh\nexec {sys.executable} {stand_in} "$@"\n')
-    binary.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{binary.parent}:{os.environ['PATH']}")
-    return binary
 
 
 @pytest.mark.usefixtures("tensorflow_model_server")

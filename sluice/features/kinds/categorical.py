@@ -78,7 +78,7 @@ def boolean(spec: Boolean, statistics: SplitStatistics) -> Step:
         value = tf.cast(table.lookup(tf.strings.lower(raw[spec.name])), tf.float32)
         out.number(spec.name, tf.where(value < 0, share, value))
         if spec.missing_indicator and missing:
-            out.number(f"{spec.name}_missing", tf.cast(value < 0, tf.float32))
+            out.number(spec.name, tf.cast(value < 0, tf.float32), "missing")
 
     return Step({spec.name: RawType.STRING}, make, (table,))
 
@@ -95,7 +95,7 @@ def cross(spec: Cross) -> Step:
         size = math.prod(part.size for part in parts)
         if size > spec.hash_buckets:
             ids, size = tf.strings.to_hash_bucket_fast(tf.strings.as_string(ids), spec.hash_buckets), spec.hash_buckets
-        out.category(spec.name, ids, size, spec.embedding)
+        out.cross(spec.name, ids, size, spec.embedding)
 
     return Step({}, make)
 

@@ -28,23 +28,49 @@ class Ids:
 
 @dataclass(frozen=True)
 class Columns:
-    """The columns of one trace of the graph, in order.
+    """The columns of one trace of the graph, in order; each has a name of its own.
 
     Attributes:
+        raw: the raw features: only the feature itself makes a column of its name.
         numbers: names to a float32 tensor of shape [batch, names].
         ids: name to its ids.
+        taken: all names so far.
     """
 
+    raw: frozenset[str] = frozenset()
     numbers: dict[tuple[str, ...], Any] = field(default_factory=dict)
     ids: dict[str, Ids] = field(default_factory=dict)
+    taken: set[str] = field(default_factory=set)
 
-    def number(self, name: str, values: Any) -> None:
-        """Add a number, shape [batch]."""
-        self.numbers[(name,)] = values[:, None]
+    def number(self, feature: str, values: Any, derived: str = "") -> None:
+        """Add a number, shape [batch]: a feature's own, or one that is derived from it, ``<feature>_<derived>``."""
+        self.numbers[(self._name(feature, derived),)] = values[:, None]
 
-    def category(self, name: str, values: Any, size: int, embedding: int = 0) -> None:
+    def block(self, feature: str, values: Any, width: int) -> None:
+        """Add numbers derived from a feature, shape [batch, width]: ``<feature>_0`` and on."""
+        self.numbers[tuple(self._name(feature, str(index)) for index in range(width))] = values
+
+    def category(self, feature: str, values: Any, size: int, embedding: int = 0, derived: str = "") -> None:
         """Add a category, shape [batch]; without an embedding's size it is by rule."""
-        self.ids[name] = Ids(values, size, embedding or min(50, round(1.6 * size**0.56)))
+        self.ids[self._name(feature, derived)] = Ids(values, size, embedding or min(50, round(1.6 * size**0.56)))
+
+    def cross(self, name: str, values: Any, size: int, embedding: int = 0) -> None:
+        """Add categories taken together, shape [batch]."""
+        self.ids[self._free(name)] = Ids(values, size, embedding or min(50, round(1.6 * size**0.56)))
+
+    def _name(self, feature: str, derived: str) -> str:
+        if derived:
+            return self._free(f"{feature}_{derived}")
+        self.taken.add(feature)
+        return feature
+
+    def _free(self, name: str) -> str:
+        """The name; with a number where a column has it: beside ``age`` there may be a column ``age_missing``."""
+        free, number = name, 2
+        while free in self.raw or free in self.taken:
+            free, number = f"{name}_{number}", number + 1
+        self.taken.add(free)
+        return free
 
 
 @dataclass(frozen=True)

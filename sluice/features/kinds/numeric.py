@@ -51,7 +51,7 @@ def numeric(spec: Numeric, statistics: SplitStatistics) -> Step:
             value = tf.math.log1p(tf.maximum(value - low, 0.0))
         out.number(spec.name, (value - shift) / scale)
         if spec.missing_indicator and known.missing:
-            out.number(f"{spec.name}_missing", tf.cast(missing, tf.float32))
+            out.number(spec.name, tf.cast(missing, tf.float32), "missing")
 
     return Step({spec.name: RawType.FLOAT}, make)
 

@@ -58,15 +58,15 @@ def _add(name: str, values: Any, out: Columns, where: str) -> None:
     rank, kind = tensor.shape.rank, tensor.dtype
     width = tensor.shape[1] if rank == 2 else 1
     names = tuple(f"{name}_{index}" for index in range(width or 0)) if rank == 2 else (name,)
-    known = {*out.ids} if pair else {known for block in out.numbers for known in block}
     if not (kind.is_integer and rank == 1 if pair else kind.is_floating and rank in (1, 2) and width):
         raise SluiceError(
             f"{FUNCTION} returned {name!r} as {kind.name} of shape {list(tensor.shape)}", where=where,
             remedy="return floats of shape [batch] or [batch, n], or a pair of integers of shape [batch] and their number",
         )  # fmt: skip
-    if known & {*names}:
+    if out.taken & {*names}:
         raise SluiceError(f"{FUNCTION} returned {name!r}, which another feature makes", where=where, remedy="rename it")
     if pair:
         out.category(name, tensor, values[1])
     else:
+        out.taken.update(names)
         out.numbers[names] = tf.cast(tf.reshape(tensor, [-1, width]), tf.float32)

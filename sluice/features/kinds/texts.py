@@ -32,7 +32,6 @@ def text(spec: Text, statistics: SplitStatistics) -> Step:
     words = [] if spec.hash_buckets else spec.vocabulary or _vocabulary(spec, statistics, where)
     size = spec.hash_buckets or len(words)
     table = None if spec.hash_buckets else lookup(words, range(len(words)), -1)
-    names = tuple(f"{spec.name}_{index}" for index in range(size))
 
     def make(raw: Mapping[str, Any], out: Columns) -> None:
         grams = _in_graph(spec, raw[spec.name])
@@ -41,7 +40,7 @@ def text(spec: Text, statistics: SplitStatistics) -> Step:
         cells = tf.stack([tf.boolean_mask(rows, known), tf.cast(tf.boolean_mask(ids, known), tf.int64)], axis=1)
         shape = tf.stack([tf.shape(raw[spec.name], tf.int64)[0], size])
         found = tf.scatter_nd(cells, tf.ones(tf.shape(cells)[:1]), shape)
-        out.numbers[names] = tf.math.divide_no_nan(found, tf.norm(found, axis=1, keepdims=True))
+        out.block(spec.name, tf.math.divide_no_nan(found, tf.norm(found, axis=1, keepdims=True)), size)
 
     return Step({spec.name: RawType.STRING}, make, (table,) if table else ())
 

@@ -48,17 +48,17 @@ def datetime(spec: DateTime, statistics: SplitStatistics) -> Step:
             if part == "trend":
                 scaled = (tf.cast(instant.seconds, tf.float64) - trend.mean) / (trend.std_dev or 1.0)
                 value = tf.where(instant.valid, tf.cast(scaled, tf.float32), 0.0)
-                out.number(f"{spec.name}_trend", tf.gather(value, index))
+                out.number(spec.name, tf.gather(value, index), "trend")
                 continue
             position = tf.gather(tf.where(instant.valid, instant.part(part) - FIRST[part], -1), index)
             if spec.encode == "category":
-                out.category(f"{spec.name}_{part}", position + 1, LENGTH[part] + 1)
+                out.category(spec.name, position + 1, LENGTH[part] + 1, derived=part)
                 continue
             angle = tf.cast(position, tf.float32) * (2 * math.pi / LENGTH[part])
             for name, wave in (("sin", tf.sin), ("cos", tf.cos)):
-                out.number(f"{spec.name}_{part}_{name}", tf.where(position < 0, 0.0, wave(angle)))
+                out.number(spec.name, tf.where(position < 0, 0.0, wave(angle)), f"{part}_{name}")
         if spec.missing_indicator and missing and spec.encode == "cycle":  # a category has an id for it
-            out.number(f"{spec.name}_missing", 1.0 - tf.cast(tf.gather(instant.valid, index), tf.float32))
+            out.number(spec.name, 1.0 - tf.cast(tf.gather(instant.valid, index), tf.float32), "missing")
 
     return Step({spec.name: RawType.STRING}, make)
 

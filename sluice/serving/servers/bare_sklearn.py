@@ -48,14 +48,15 @@ def main(folder: Path) -> None:
 
     known = set(skops.io.get_untrusted_types(file=folder / "estimator.skops")) & set(VOUCHED)
     estimator = skops.io.load(folder / "estimator.skops", trusted=sorted(known))
-    names: dict[str, list[str]] = json.loads((folder / "preprocessing" / "preprocessing.json").read_text())
+    plan: dict[str, Any] = json.loads((folder / "preprocessing" / "preprocessing.json").read_text())
     preprocessing = tf.saved_model.load(str(folder / "preprocessing"))
-    transform = preprocessing.signatures["serving_default"]
-    kinds = {name: spec.dtype for name, spec in transform.structured_input_signature[1].items()}
+    signature = preprocessing.signatures["serving_default"]
+    transform = getattr(preprocessing, "by_name", lambda features: signature(**features))  # older ones have no by_name
+    kinds = {name: {"float": tf.float32, "string": tf.string}[kind] for name, kind in plan["raw"].items()}
 
     def serve(inputs: dict[str, Any]) -> Any:
-        made = transform(**{name: tf.constant(values, kinds[name]) for name, values in inputs.items()})
-        columns = {name: made[kind].numpy()[:, i] for kind in ("numbers", "ids") for i, name in enumerate(names[kind])}
+        made = transform({name: tf.constant(values, kinds[name]) for name, values in inputs.items()})
+        columns = {name: made[kind].numpy()[:, i] for kind in ("numbers", "ids") for i, name in enumerate(plan[kind])}
         if not hasattr(estimator, "classes_"):
             return estimator.predict(pd.DataFrame(columns))
         probabilities = estimator.predict_proba(pd.DataFrame(columns))

@@ -1,7 +1,8 @@
 """A bare server: a fresh process that holds one SavedModel and answers one request a line.
 
-It imports TensorFlow and nothing of ours, loads exactly the folder it is given, and speaks JSON lines on its standard
-streams: ``{"inputs": {feature: [values]}}`` is answered by ``{"outputs": [...]}`` or ``{"error": "..."}``.
+It imports TensorFlow and nothing of ours, loads exactly the folder it is given, and feeds a session by the names of the
+signature ``serving_default``, as TensorFlow Serving does. It speaks JSON lines on its standard streams:
+``{"inputs": {feature: [values]}}`` is answered by ``{"outputs": [...]}`` or ``{"error": "..."}``.
 """
 
 from __future__ import annotations
@@ -20,18 +21,21 @@ def main(folder: str) -> None:
     os.dup2(2, 1)
     import tensorflow as tf
 
-    model = tf.saved_model.load(folder)
-    serve = model.signatures["serving_default"]
-    kinds = {name: spec.dtype for name, spec in serve.structured_input_signature[1].items()}
+    session = tf.compat.v1.Session(graph=tf.Graph())
+    with session.graph.as_default():
+        signature = tf.compat.v1.saved_model.load(session, ["serve"], folder).signature_def["serving_default"]
+    tensors, (output,) = dict(signature.inputs), signature.outputs.values()
     answers.write(json.dumps({"ready": tf.__version__}) + "\n")
     for line in sys.stdin:
         try:
             inputs = json.loads(line)["inputs"]
-            if unknown := set(inputs) - set(kinds):
-                raise ValueError(f"unknown inputs: {', '.join(sorted(unknown))}")
-            made = serve(**{name: tf.constant(values, kinds[name]) for name, values in inputs.items()})
-            (output,) = made.values()
-            answer = {"outputs": output.numpy().tolist()}
+            if set(inputs) != set(tensors):
+                raise ValueError(f"inputs expected: {', '.join(sorted(tensors))}")
+            given = {name: tf.make_tensor_proto(values, tensors[name].dtype) for name, values in inputs.items()}
+            made = session.run(
+                output.name, {tensors[name].name: tf.make_ndarray(proto) for name, proto in given.items()}
+            )
+            answer = {"outputs": made.tolist()}
         except Exception as error:
             answer = {"error": f"{type(error).__name__}: {str(error).splitlines()[0]}"}
         answer["memory"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

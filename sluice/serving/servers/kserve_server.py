@@ -15,13 +15,15 @@ from kserve.errors import InvalidInput
 
 
 class SavedModel(kserve.Model):  # type: ignore[misc]
-    """A SavedModel whose ``serving_default`` takes one tensor of shape [batch] per feature."""
+    """A SavedModel whose ``serving_default`` takes one tensor of shape [batch] per feature, by the names of its signature."""
 
     def __init__(self, name: str, folder: str) -> None:
         super().__init__(name)
-        self._model = tf.saved_model.load(folder)
-        self._serve = self._model.signatures["serving_default"]
-        self._kinds = {name: spec.dtype for name, spec in self._serve.structured_input_signature[1].items()}
+        self._session = tf.compat.v1.Session(graph=tf.Graph())
+        with self._session.graph.as_default():
+            loaded = tf.compat.v1.saved_model.load(self._session, ["serve"], folder)
+        signature = loaded.signature_def["serving_default"]
+        self._tensors, (self._output,) = dict(signature.inputs), signature.outputs.values()
         self.ready = True
 
     def predict(self, payload: Any, headers: Any = None, response_headers: Any = None) -> Any:
@@ -35,17 +37,19 @@ class SavedModel(kserve.Model):  # type: ignore[misc]
         return kserve.InferResponse(payload.id or "1", self.name, [output])
 
     def _answer(self, columns: dict[str, Any]) -> np.ndarray:
-        if set(columns) != set(self._kinds):
-            raise InvalidInput(f"features expected: {', '.join(self._kinds)}")
+        if set(columns) != set(self._tensors):
+            raise InvalidInput(f"features expected: {', '.join(sorted(self._tensors))}")
         try:
-            given = {
-                name: tf.constant(_filled(values, self._kinds[name]), self._kinds[name])
-                for name, values in columns.items()
-            }
-            (output,) = self._serve(**given).values()
+            made = self._session.run(
+                self._output.name,
+                {
+                    self._tensors[name].name: _array(values, self._tensors[name].dtype)
+                    for name, values in columns.items()
+                },
+            )
         except (TypeError, ValueError, tf.errors.InvalidArgumentError) as error:
             raise InvalidInput(str(error).splitlines()[0]) from error
-        return np.asarray(output.numpy())
+        return np.asarray(made)
 
 
 def _columns(payload: dict[str, Any]) -> dict[str, list[Any]]:
@@ -66,9 +70,12 @@ def _values(given: Any) -> list[Any]:
     return list(values)
 
 
-def _filled(values: list[Any], kind: Any) -> list[Any]:
-    missing = b"" if kind is tf.string else float("nan")
-    return [missing if value is None else value for value in values]
+def _array(values: list[Any], kind: Any) -> np.ndarray:
+    """Values as a tensor of a kind, the missing ones filled; refuses values of another kind."""
+    missing = b"" if kind == tf.string.as_datatype_enum else float("nan")
+    return np.asarray(
+        tf.make_ndarray(tf.make_tensor_proto([missing if value is None else value for value in values], kind))
+    )
 
 
 if __name__ == "__main__":
