@@ -139,7 +139,7 @@ JSON = [
     Odd("javascript-array.json", json.dumps([{"a": True, "b": {"c": [1]}}], indent=2).encode(), [{"a": True}], "'b' is left out"),
     Odd("json-key-twice.jsonl", b'{"a": 1}\n{"a": 1, "a": 2}\n', [{"a": 1}], quarantined=1),
     Odd("json-case.jsonl", b'{"a": 1, "A": 2}\n', None, "differ in case alone"),
-    Odd("json-no-name.jsonl", b'{"": 1}\n', None, "a column has no name"),
+    Odd("json-no-name.jsonl", b'{"": 1}\n', None, "has no name"),
     Odd("hash-ids.jsonl", b'{"id": 12345678901234567890}\n', [{"id": "12345678901234567890"}]),
     Odd("one-object.json", b'{"data": [{"a": 1}]}', None, "no column has a type that examples hold"),
     Odd("later-keys-*.jsonl", files(**{"later-keys-1_dot_jsonl": b'{"a": 1}\n', "later-keys-2_dot_jsonl": b'{"a": 0.5, "b": 2}\n'}), [

@@ -19,7 +19,7 @@ from sluice.errors import SluiceError, first_line
 from sluice.examples.manifest import SourceFile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import duckdb
 
@@ -132,6 +132,7 @@ def open_source(database: duckdb.DuckDBPyConnection, source: Source, uris: list[
         SluiceError: no such file, a format that the name does not tell, files that are not of it, a column that is there
             twice, or a place that does not let us in or does not answer.
     """
+    from sluice.examples import names
     from sluice.examples.formats import choose, query
 
     if source.query and query.engine(source):
@@ -140,8 +141,8 @@ def open_source(database: duckdb.DuckDBPyConnection, source: Source, uris: list[
         reading = _open_files(database, source, uris)
         reading = query.over(database, source, reading, span) if source.query else reading
     for part in reading.parts:
-        distinct(part.types, part.files[0] if part.files else source.uri)
-    distinct(reading.columns, source.uri)
+        names.check(part.types, part.files[0] if part.files else source.uri)
+    names.check(reading.columns, source.uri)
     return choose.select(database, source, reading)
 
 
@@ -207,29 +208,6 @@ def culprit(database: duckdb.DuckDBPyConnection, reading: Reading, where: str) -
             except (duckdb.Error, OSError, SluiceError):
                 return uri
     return where
-
-
-def distinct(columns: Iterable[str], where: str) -> None:
-    """Hold the names of columns against each other.
-
-    Raises:
-        SluiceError: two are the same, or differ in case alone, or one is empty.
-    """
-    seen: dict[str, str] = {}
-    for column in columns:
-        if not column:
-            raise SluiceError(
-                "a column has no name", where=where, remedy="give each column a name of its own in the source"
-            )
-        other = seen.get(column.casefold())
-        if other is not None:
-            what = (
-                f"column {column!r} is there twice"
-                if other == column
-                else f"columns {other!r} and {column!r} differ in case alone"
-            )
-            raise SluiceError(what, where=where, remedy="give each column a name of its own in the source")
-        seen[column.casefold()] = column
 
 
 def kind(source: Source, files: Files) -> str:

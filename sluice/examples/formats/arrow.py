@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, cast
 
 from sluice.errors import SluiceError, first_line
 from sluice.examples.conversion import EXACT, family
-from sluice.examples.formats import FILE, Part, Reading, distinct, types_of
+from sluice.examples.formats import FILE, Part, Reading, types_of
 from sluice.examples.inference import sample_rows
+from sluice.examples.names import check as check_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -69,7 +70,7 @@ def read(
         with _blaming(files, uri, name), BufferedReader(files.open(uri), BUFFER) as file:
             decoder = decode(cast("BinaryIO", file), uri)
             fields = tuple((item.name, item.type) for item in decoder.schema)
-            distinct([*decoder.schema.names, *decoder.left_out], uri)
+            check_names([*decoder.schema.names, *decoder.left_out], uri)
         groups.setdefault((fields, tuple(decoder.left_out.items())), []).append(uri)
     parts = []
     for (fields, left_out), uris in groups.items():
@@ -100,7 +101,7 @@ def stream(
     first = next(batches, None)
     if first is None:
         raise SluiceError("there are no rows", where=where, remedy="give a source that holds some")
-    distinct(first.schema.names, where)
+    check_names(first.schema.names, where)
     fields = {item.name: item.type for item in first.schema}
     part = _part(database, fields, chain([first], batches), lambda: [first], failures, [where])
     return Reading([part], version=version, failures=failures)

@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sluice.errors import SluiceError
-from sluice.examples.formats import distinct, types_of
+from sluice.examples.formats import types_of
+from sluice.examples.names import check as check_names
 from sluice.examples.sql import name as _name
 from sluice.examples.sql import quote
 
@@ -26,7 +27,7 @@ def select(database: duckdb.DuckDBPyConnection, source: Source, reading: Reading
     wanted = source.named_columns
     if not wanted:
         return reading
-    distinct(wanted, "source.columns")
+    check_names(wanted, "source.columns")
     places = {column: place for place, column in enumerate(reading.columns)}
     paths = {name: _path(path, places) for name, path in wanted.items()}
     if absent := [name for name, path in paths.items() if path[0] not in places]:

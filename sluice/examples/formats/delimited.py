@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sluice.errors import SluiceError, first_line
-from sluice.examples.formats import FILE, Part, Reading, distinct, suffix
+from sluice.examples.formats import FILE, Part, Reading, suffix
 from sluice.examples.inference import sample_rows
+from sluice.examples.names import check as check_names
 from sluice.examples.sql import quote
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def _shape(
         raise SluiceError(
             f"{width} columns, and {len(names)} names", where=uri, remedy="list every column in source.csv.names"
         )
-    distinct(names, uri)
+    check_names(names, uri)
     return delimiter, tuple(names)
 
 

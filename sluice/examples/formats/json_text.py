@@ -9,8 +9,9 @@ import json
 from typing import TYPE_CHECKING
 
 from sluice.errors import SluiceError
-from sluice.examples.formats import FILE, Part, Reading, distinct, explaining
+from sluice.examples.formats import FILE, Part, Reading, explaining
 from sluice.examples.inference import sample_rows
+from sluice.examples.names import check as check_names
 from sluice.examples.sql import name as _name
 from sluice.examples.sql import quote
 
@@ -75,7 +76,7 @@ def _read(
         raise SluiceError(
             "the lines hold no JSON objects", where=files.uris[0], remedy='write {"column": value, ...} a line'
         )
-    distinct(keys, files.uris[0])
+    check_names(keys, files.uris[0])
     names = list(keys)
     looked = min(rows, sample_rows(len(names), len(files.uris)))
     return Reading(

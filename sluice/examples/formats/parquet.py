@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sluice.errors import SluiceError, first_line
-from sluice.examples.formats import FILE, Part, Reading, distinct, types_of
+from sluice.examples.formats import FILE, Part, Reading, types_of
 from sluice.examples.inference import sample_rows
+from sluice.examples.names import check as check_names
 from sluice.examples.sql import quote
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def _types(database: duckdb.DuckDBPyConnection, files: Files, uri: str) -> dict[
     try:
         types = types_of(database.sql(f"FROM {_table([uri])}"))
         if any(name.endswith(("_1", "_2")) for name in types):  # so DuckDB renames a column that is there twice
-            distinct(_names(database, uri), uri)
+            check_names(_names(database, uri), uri)
     except (duckdb.Error, OSError) as error:
         raise files.failures[0] if files.failures else SluiceError(
             f"not Parquet, or damaged: {first_line(error)}", where=uri,
