@@ -35,12 +35,14 @@ class SliceEvidence:
         challenger: metric to what the challenger shows.
         champion: metric to what the champion shows; empty where there is none.
         trivial: metric to what the best constant shows.
+        labels: label of a classification to its rows in the slice; empty for other tasks.
     """
 
     rows: int
     challenger: dict[str, Measured]
     champion: dict[str, Measured] = field(default_factory=dict)
     trivial: dict[str, Measured] = field(default_factory=dict)
+    labels: dict[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
