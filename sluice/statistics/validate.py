@@ -138,7 +138,8 @@ def _evidence(
         features=columns, missing={name: _missing(facts[name]) for name in columns if name in facts},
         shared=manifest.shared, duplicates=None if manifest.duplicates is None else manifest.duplicates / max(1, manifest.rows_in),
         extents={name: Extent(f.num_stats.min, f.num_stats.max) for name, f in facts.items() if _counted(f)},
-        age=age, anomalies=tuple(found),
+        age=age, anomalies=tuple(found), rows_in=manifest.rows_in, quarantined=manifest.quarantined, left_out=manifest.left_out,
+        notes=tuple(manifest.notes()),
     )  # fmt: skip
 
 

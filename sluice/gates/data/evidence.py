@@ -67,6 +67,10 @@ class DataEvidence:
         age: column of the freshness rule to the days since its newest value.
         alone: feature to the AUC with which it alone ranks the label in the train split.
         alone_before: the same in the baseline.
+        rows_in: rows that ingest read; 0 where nobody counted.
+        quarantined: of these, rows that could not be read as the columns' types.
+        left_out: of these, rows that are in no split.
+        notes: what is worth knowing of the rows, in sentences; on record, and judged by no rule.
     """
 
     rows: dict[str, int]
@@ -84,3 +88,7 @@ class DataEvidence:
     age: dict[str, float] = field(default_factory=dict)
     alone: dict[str, float] = field(default_factory=dict)
     alone_before: dict[str, float] = field(default_factory=dict)
+    rows_in: int = 0
+    quarantined: int = 0
+    left_out: int = 0
+    notes: tuple[str, ...] = ()

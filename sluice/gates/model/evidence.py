@@ -81,6 +81,7 @@ class ModelEvidence:
         identical: whether challenger and champion are the same bytes.
         keys: slice to the columns and values it stands for; those of ``OVERALL`` are none.
         seen: evaluation rows that the champion was trained on; None without a champion, or where nobody counted.
+        notes: what is worth knowing of the rows, in sentences; on record, and judged by no rule.
     """
 
     task: str
@@ -90,6 +91,7 @@ class ModelEvidence:
     identical: bool = False
     keys: dict[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
     seen: SeenRows | None = None
+    notes: tuple[str, ...] = ()
 
 
 def slice_name(key: tuple[tuple[str, str], ...]) -> str:

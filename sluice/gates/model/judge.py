@@ -82,7 +82,7 @@ def judge(
         policy=policy,
         baseline=evidence.champion,
         bootstrap=bootstrap,
-        evidence={**facts, **comparison(evidence)},
+        evidence={**facts, **comparison(evidence), **({"notes": list(evidence.notes)} if evidence.notes else {})},
     )
 
 
