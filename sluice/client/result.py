@@ -11,7 +11,6 @@ from pydantic import BaseModel, ConfigDict
 from sluice.client.exit_status import ExitStatus
 from sluice.client.figures import Figures, figures, places, whole
 from sluice.errors import SluiceError
-from sluice.examples.manifest import Manifest
 from sluice.gates.verdict import VERDICT_FILE, Outcome, Status, Verdict
 from sluice.promotion.ledger import Ledger
 
@@ -94,7 +93,7 @@ class RunResult(_Frozen):
         entry: number of the ledger's entry; None where none was written.
         version: the version that was published; None where none was.
         reasons: of a refusal or withdrawal, why; of a failure, what the step said.
-        data_notes: rows that did not become examples, and warnings of ingest.
+        notes: what is worth knowing and decided nothing: of the rows, the features, the training.
         verdicts: gate to its verdict.
         steps: every step, in order.
         places: where everything is.
@@ -108,7 +107,7 @@ class RunResult(_Frozen):
     entry: int | None
     version: int | None
     reasons: list[str]
-    data_notes: list[str]
+    notes: list[str]
     verdicts: dict[str, VerdictResult]
     steps: list[StepResult]
     places: Places
@@ -140,7 +139,7 @@ def result(run: Run, use_case: UseCase, error: BaseException | None = None) -> R
         use_case=use_case.name, run=run.id, decision=decision, exit_status=_exit_status(decision, [verdict for _, verdict in judged], error),
         span=next((step.values.get("span", "") for step in run.steps if step.name == "resolve"), ""),
         entry=entry, version=version, reasons=_reasons(decision, use_case.ledger, entry, last),
-        data_notes=_data_notes(run), verdicts={verdict.gate: _short(folder, verdict) for folder, verdict in judged},
+        notes=_notes(run, [verdict for _, verdict in judged]), verdicts={verdict.gate: _short(folder, verdict) for folder, verdict in judged},
         steps=[
             StepResult(name=step.name, succeeded=bool(step.succeeded), seconds=round(step.wall, 3), figures=figures(step),
                        error=step.error)
@@ -183,12 +182,11 @@ def _reasons(decision: Decision, ledger: str, entry: int | None, last: Step | No
     return [last.error] if last and last.error else []
 
 
-def _data_notes(run: Run) -> list[str]:
-    for step in run.steps:
-        if step.name == "ingest" and step.succeeded:
-            with contextlib.suppress(SluiceError):
-                return list(Manifest.load(step.outputs["examples"]).notes())
-    return []
+def _notes(run: Run, judged: list[Verdict]) -> list[str]:
+    """Those of the verdicts, and of steps whose gate has not spoken."""
+    said = [note for verdict in judged for note in verdict.evidence.get("notes", ())]
+    said += [note for step in run.steps for artifact in step.metadata.values() for note in artifact.get("notes", ())]
+    return list(dict.fromkeys(said))
 
 
 def _short(folder: Path, verdict: Verdict) -> VerdictResult:

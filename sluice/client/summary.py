@@ -63,9 +63,10 @@ class Progress:
 
 
 def summarise(console: Console, run: Run, outcome: RunResult) -> None:
-    """Print what was seen of the rows, each gate's verdict with its reasons, the decision, and where everything is."""
+    """Print what is worth knowing, each gate's verdict with its reasons, the decision, and where everything is."""
     console.print()
-    _data(console, outcome)
+    for note in outcome.notes:
+        console.print(Text.assemble(("Note: ", "yellow"), note))
     for _, verdict in verdicts(run):
         gate(console, verdict)
     _decision(console, outcome)
@@ -81,11 +82,6 @@ def summarise(console: Console, run: Run, outcome: RunResult) -> None:
             style="dim",
         )
     )
-
-
-def _data(console: Console, outcome: RunResult) -> None:
-    for note in outcome.data_notes:
-        console.print(Text.assemble(("Rows: ", "yellow"), note))
 
 
 def gate(console: Console, verdict: Verdict) -> None:

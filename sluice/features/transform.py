@@ -38,7 +38,7 @@ TRAIN = "train"
 def transform(
     examples: Examples, *, statistics: Path, schema: Path, features: Features, label: Label, preprocessing_out: Path,
     transformed_out: Path,
-) -> None:  # fmt: skip
+) -> Features:  # fmt: skip
     """Build the preprocessing and apply it to every split of an examples artifact; memory is bounded by the batch.
 
     Args:
@@ -49,6 +49,9 @@ def transform(
         label: what is to be predicted.
         preprocessing_out: folder for the preprocessing: a SavedModel and ``preprocessing.json``.
         transformed_out: folder for the transformed examples; ``transformed.json`` is written last.
+
+    Returns:
+        The features: those given, or those inferred.
 
     Raises:
         SluiceError: the disk is full; the statistics or the schema are of other examples; for what else see `sluice.features.preprocessing.build` and
@@ -73,6 +76,7 @@ def transform(
         splits={split: _listed(examples, split, transformed_out) for split in examples.manifest.splits},
         preprocessing=digest.of_tree(preprocessing_out), statistics=digest.of_tree(statistics), schema_digest=digest.of_tree(schema),
     ).save(transformed_out)  # fmt: skip
+    return features
 
 
 def _listed(examples: Examples, split: str, out: Path) -> TransformedSplit:

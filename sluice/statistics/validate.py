@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from sluice import digest
+from sluice.errors import SluiceError
 from sluice.examples import row_hashes
 from sluice.gates.data.evidence import Anomaly, DataEvidence, Distribution, Extent
 from sluice.gates.data.judge import judge
@@ -17,6 +18,7 @@ from sluice.statistics.compute import by_slice, compute, on_beam
 from sluice.statistics.schema import anomalies, infer
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from sluice.examples.dataset import Examples
@@ -64,6 +66,8 @@ def validate(
     row_hashes.keep(examples, statistics_out)
     statistics.save(statistics_out, examples, schema_out)
     evidence = _evidence(examples, statistics, agreed, label, columns, policy, now or datetime.now(UTC))
+    told = _of_features(features, agreed, statistics.split(train), label, examples.manifest.columns)
+    evidence = replace(evidence, notes=(*evidence.notes, *told))
     evidence = replace(evidence, inferred=schema is None, alone=computed[train].statistics.alone)
     if before:
         evidence = _compared(evidence, computed[train], before.split(TRAIN))
@@ -81,6 +85,24 @@ def validate(
     )
     write(report_out, verdict, evidence, computed[train].statistics)
     return verdict
+
+
+def _of_features(
+    features: Features, schema: object, statistics: SplitStatistics, label: str, columns: Mapping[str, str]
+) -> list[str]:
+    """What a model will see of the columns, and what it will not; nothing of data without a label."""
+    from sluice.features.infer import infer
+    from sluice.features.notes import notes
+
+    if not label:
+        return []
+    inferred = not features.names()
+    if inferred:
+        try:
+            features = infer(schema, statistics, label, columns, features)
+        except SluiceError as error:
+            return [str(error)]
+    return notes(features, columns, label, inferred=inferred)
 
 
 def _statistics(
