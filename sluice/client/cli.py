@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Annotated
 
 import typer
 
@@ -14,6 +15,7 @@ from sluice.client import validate as validate_command
 from sluice.client.lint import command as lint
 from sluice.client.submission import command as submission
 from sluice.errors import SluiceError
+from sluice.version import __version__
 
 app = typer.Typer(
     name="sluice",
@@ -24,6 +26,23 @@ app = typer.Typer(
     "Start with [b]sluice run --config examples/flights[/b]: it trains on this machine, judges data, model and "
     "service, and publishes what three gates blessed. Then look at [b]sluice ledger log[/b].",
 )
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    """Options of the command itself."""
+
+
 app.command("run")(run_command.run)
 app.command("submit")(submission.submit)
 app.command("schedule")(submission.schedule)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -89,7 +88,6 @@ class ContainerRun(Run):
         import docker
 
         step, given = self.begin(command)
-        start = time.perf_counter()
         try:
             _pull(engine, image)
             container = engine.containers.run(
@@ -97,16 +95,16 @@ class ContainerRun(Run):
                 environment={"HOME": SCRATCH, RUN_ID: self.id, **env}, network_mode="host", security_opt=["no-new-privileges"],
             )  # fmt: skip
         except SluiceError as error:
-            return bool(self.end(step, given, NOT_STARTED, str(error), time.perf_counter() - start).succeeded)
+            return bool(self.end(step, given, NOT_STARTED, str(error)).succeeded)
         except docker.errors.APIError as error:
             said = f"the container cannot be started: {error.explanation}\n  check the engine, and that its folders are there"
-            return bool(self.end(step, given, NOT_STARTED, said, time.perf_counter() - start).succeeded)
+            return bool(self.end(step, given, NOT_STARTED, said).succeeded)
         try:
             said = self.listen(step, _lines(container.logs(stream=True, follow=True)), log)
             status = int(container.wait()["StatusCode"])
         finally:
             container.remove(force=True)
-        return bool(self.end(step, given, status, said, time.perf_counter() - start).succeeded)
+        return bool(self.end(step, given, status, said).succeeded)
 
 
 def _pull(engine: Any, image: str) -> None:

@@ -11,13 +11,11 @@ from typing import TYPE_CHECKING, NoReturn
 import typer
 
 from sluice.client import environments
+from sluice.client.exit_status import OF_VERDICT
 from sluice.errors import SluiceError
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-STATUS = {"BLESSED": 0, "NOT_BLESSED": 3, "INCONCLUSIVE": 4}
-"""Exit status of a command by its verdict; 1 is a mistake in what was given."""
 
 
 def run(module: str, job: str, *arguments: str) -> str:
@@ -53,4 +51,4 @@ def conclude(folder: Path, *, as_json: bool) -> NoReturn:
     else:
         gate(Console(highlight=False), verdict)
         typer.echo(f"\nreport   {folder / 'report.html'}")
-    raise typer.Exit(STATUS[verdict.status])
+    raise typer.Exit(OF_VERDICT[verdict.status])

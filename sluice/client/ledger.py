@@ -43,6 +43,7 @@ def log(config: Config = Path("sluice.yaml"), ledger: Uri = "", as_json: Json = 
     Example: sluice ledger log --config examples/flights
     """
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     entries = list(_open(config, ledger).entries())
@@ -53,8 +54,12 @@ def log(config: Config = Path("sluice.yaml"), ledger: Uri = "", as_json: Json = 
     for entry in entries:
         when = entry.time.removesuffix("+00:00").replace("T", " ")
         why = entry.reasons[0] if len(entry.reasons) == 1 or entry.kind == "refused" else "; ".join(entry.reasons)
+        if entry.notes:
+            why += f" ({len(entry.notes)} notes: sluice ledger show {entry.number})"
         version = str(entry.version or "")
-        table.add_row(str(entry.number), version, when, f"[{STYLE[entry.kind]}]{entry.kind}[/]", entry.span, why)
+        table.add_row(
+            str(entry.number), version, when, f"[{STYLE[entry.kind]}]{entry.kind}[/]", entry.span, escape(why)
+        )
     Console(highlight=False).print(table if entries else "The ledger is empty: nothing was judged yet.")
 
 

@@ -12,6 +12,7 @@ import json
 import logging
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -23,6 +24,8 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from sluice.client import environments, warm
+from sluice.client.exit_status import ExitStatus
+from sluice.client.processes import end_group
 from sluice.errors import SluiceError
 from sluice.run import RUN_ID
 
@@ -53,6 +56,9 @@ class Step:
         succeeded: whether it exited with 0; None while it runs.
         error: what it said when it failed.
         values: output parameters.
+        inputs: input parameters.
+        metadata: output artifact name to its metadata.
+        start: when it started, by the monotonic clock, in seconds.
     """
 
     name: str
@@ -63,6 +69,15 @@ class Step:
     succeeded: bool | None = None
     error: str = ""
     values: dict[str, Any] = field(default_factory=dict)
+    inputs: dict[str, Any] = field(default_factory=dict)
+    metadata: dict[str, dict[str, Any]] = field(default_factory=dict)
+    start: float = field(default_factory=time.perf_counter)
+
+
+class StepError(SluiceError):
+    """A step failed."""
+
+    exit_status = ExitStatus.FAILED
 
 
 class Observer(Protocol):
@@ -102,7 +117,8 @@ class Run:
         """Run a compiled pipeline (or component) to its end.
 
         Raises:
-            SluiceError: a step failed; says which, what it said, and where its log is.
+            StepError: a step failed; says which, what it said, and where its log is.
+            KeyboardInterrupt: the run was interrupted; no child process is left, and nothing of the step at work.
         """
         from kfp import local
 
@@ -115,11 +131,25 @@ class Run:
             pipeline = components.load_component_from_file(str(spec))
             try:
                 pipeline(**arguments)
-            except Exception as error:
+            except BaseException as error:
+                cut_off = self._end_unfinished(error)
                 failed = next((step for step in self.steps if step.succeeded is False), None)
-                if failed is None:
-                    raise
-                raise SluiceError(failed.error, where=f"step {failed.name}", remedy=f"full log: {log}") from error
+                if failed is None or (cut_off and not isinstance(error, SluiceError)):
+                    raise  # the user's interrupt, or a defect of ours, with its traceback
+                raise StepError(failed.error, where=f"step {failed.name}", remedy=f"full log: {log}") from error
+
+    def _end_unfinished(self, error: BaseException) -> bool:
+        """End the step that an error on this side cut off, and remove what it wrote; returns whether there is one."""
+        step = self.steps[-1] if self.steps else None
+        if step is None or step.succeeded is not None:
+            return False
+        step.wall, step.succeeded = time.perf_counter() - step.start, False
+        step.error = str(error) if isinstance(error, Exception) else "interrupted"
+        for path in step.outputs.values():
+            for left in path.parent.glob(f"{path.name}*"):
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
+        self.observer.ended(step)
+        return True
 
     def runner(self) -> Any:
         """KFP's runner, whose handler `_handler` takes the place of."""
@@ -136,15 +166,17 @@ class Run:
             process = subprocess.Popen(
                 [interpreter, warm.__file__, "serve", self._socket, *PRELOAD],
                 stdin=subprocess.PIPE, env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "0"},
+                start_new_session=True,
             )  # fmt: skip
             self._warm = process
             try:
                 yield
-            finally:
-                process.terminate()  # a run that ends early does not wait for imports
-                if process.stdin:
-                    process.stdin.close()
-                self.imports, _ = _reap(process)  # its forks are reaped by others, and count for their steps
+            except BaseException:
+                _close_input(process)
+                end_group(process)  # it may be in the middle of its imports
+                raise
+            _close_input(process)
+            self.imports, _ = _reap(process)  # its forks are reaped by others, and count for their steps
 
     def interpreter(self, image: str) -> list[str]:
         """The command that stands for ``python3`` in a step of this image."""
@@ -186,19 +218,22 @@ class Run:
     def execute(self, image: str, command: list[str], env: dict[str, str], log: IO[str]) -> Step:
         """Run one step's command; its output goes to the log, its progress to the observer."""
         step, given = self.begin(command)
-        start = time.perf_counter()
         with tempfile.NamedTemporaryFile() as usage:
             # Only the script is rewritten: a value or a path may well contain "python3".
             command = [*command[:2], command[2].replace("python3", shlex.join(self.interpreter(image))), *command[3:]]
             child = {**os.environ, **env, RUN_ID: self.id, "SLUICE_USAGE": usage.name}
             with subprocess.Popen(
-                command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=child
+                command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=child, start_new_session=True
             ) as process:
-                said = self.listen(step, process.stdout or (), log)
-                step.cpu, step.peak = _reap(process)
+                try:
+                    said = self.listen(step, process.stdout or (), log)
+                    step.cpu, step.peak = _reap(process)
+                except BaseException:
+                    end_group(process)
+                    raise
             if forked := json.loads(usage.read() or "{}"):
                 step.cpu, step.peak = step.cpu + forked["cpu"], 1024 * forked["peak"]
-        return self.end(step, given, process.returncode, said, time.perf_counter() - start)
+        return self.end(step, given, process.returncode, said)
 
     def begin(self, command: list[str]) -> tuple[Step, dict[str, Any]]:
         """A step that starts, and its executor input."""
@@ -209,19 +244,23 @@ class Run:
                 name: Path(item["artifacts"][0]["uri"])
                 for name, item in given.get("outputs", {}).get("artifacts", {}).items()
             },
+            inputs=given.get("inputs", {}).get("parameterValues", {}),
         )
         self.steps.append(step)
         self.observer.started(step)
         return step, given
 
-    def end(self, step: Step, given: dict[str, Any], status: int, said: str, wall: float) -> Step:
+    def end(self, step: Step, given: dict[str, Any], status: int, said: str) -> Step:
         """Put what became of a step into it, and tell the observer."""
-        step.wall = wall
+        step.wall = time.perf_counter() - step.start
         step.succeeded = status == 0
         step.error = "" if step.succeeded else said
         with contextlib.suppress(OSError, ValueError):
             made = json.loads(Path(given["outputs"]["outputFile"]).read_text())
             step.values = made.get("parameterValues", {})
+            step.metadata = {
+                name: item["artifacts"][0].get("metadata", {}) for name, item in made.get("artifacts", {}).items()
+            }
         self.observer.ended(step)
         return step
 
@@ -241,6 +280,11 @@ class Run:
                 tail = [*tail[-14:], line]
         log.flush()
         return "".join(tail).rstrip()
+
+
+def _close_input(process: subprocess.Popen[bytes]) -> None:
+    if process.stdin:
+        process.stdin.close()
 
 
 def _reap(process: subprocess.Popen[Any]) -> tuple[float, int]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,16 +10,16 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from sluice.client.figures import line
+from sluice.client.result import verdicts
 from sluice.gates.verdict import Outcome, Severity, Status, Verdict
-from sluice.promotion.ledger import Ledger
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from rich.console import Console
     from rich.status import Status as Spinner
 
     from sluice.client.local import Run, Step
+    from sluice.client.result import RunResult
 
 DOES = {
     "resolve": "looks up the champion and the span",
@@ -56,24 +54,25 @@ class Progress:
             self._spinner.update(f"{step.name:<10}{message}")
 
     def ended(self, step: Step) -> None:
-        """Leave one line: the step, its time, and what it does or did wrong."""
+        """Leave one line: the step, its time, and the figures of what it did; why it failed is told at the end."""
         if self._spinner:
             self._spinner.stop()
         mark = Text("✓", style="green") if step.succeeded else Text("✗", style="red")
-        self.console.print(mark, f"{step.name:<10}{step.wall:6.1f} s ", Text(DOES.get(step.name, ""), style="dim"))
+        told = line(step) or DOES.get(step.name, "") if step.succeeded else step.error.partition("\n")[0]
+        self.console.print(mark, f"{step.name:<10}{step.wall:6.1f} s ", Text(told, style="dim"), soft_wrap=True)
 
 
-def summarise(console: Console, run: Run, destinations: Sequence[str], ledger: str) -> None:
-    """Print each gate's verdict with its reasons, the decision, and where model, ledger and reports are."""
+def summarise(console: Console, run: Run, outcome: RunResult) -> None:
+    """Print what is worth knowing, each gate's verdict with its reasons, the decision, and where everything is."""
     console.print()
-    for step in run.steps:
-        if "verdict" in step.outputs and step.name != "refuse":
-            with contextlib.suppress(OSError):
-                gate(console, Verdict.load(step.outputs["verdict"]))
-    _decision(console, run, ledger)
+    for note in outcome.notes:
+        console.print(Text.assemble(("Note: ", "yellow"), note))
+    for _, verdict in verdicts(run):
+        gate(console, verdict)
+    _decision(console, outcome)
     places = Table.grid(padding=(0, 2))
-    for name, place in _places(run, destinations, ledger):
-        places.add_row(Text(name, style="dim"), Text(str(place), overflow="fold"))
+    for name, place in _places(outcome):
+        places.add_row(Text(name, style="dim"), Text(_short(place), overflow="fold"))
     console.print(Padding(places, (1, 0, 0, 0)))
     wall, cpu = sum(s.wall for s in run.steps), run.imports + sum(s.cpu for s in run.steps)
     console.print(
@@ -101,43 +100,29 @@ def gate(console: Console, verdict: Verdict) -> None:
             console.print(Padding(Text.assemble((f"{word}: ", style), reason.sentence), (0, 0, 0, 2)))
 
 
-def _decision(console: Console, run: Run, ledger: str) -> None:
-    last = run.steps[-1] if run.steps else None
-    if last is None:
-        return
+def _decision(console: Console, outcome: RunResult) -> None:
     console.print()
-    if last.name == "push" and last.values.get("decision") == "promoted":
-        console.print(Text(f"Promoted: version {last.values['version']:.0f} is the champion.", style="bold green"))
-    elif last.name == "push" and last.values.get("decision") == "withdrawn":
-        _why(
-            console, ledger, last.values["number"], "Withdrawn: a destination failed, and the version before is served."
-        )
-    elif last.name in ("push", "refuse"):
-        number = last.values.get("number", last.values.get("Output", 0))
-        _why(console, ledger if last.name == "push" else "", number, "Refused: nothing was published.")
+    match outcome.decision:
+        case "promoted":
+            console.print(Text(f"Promoted: version {outcome.version} is the champion.", style="bold green"))
+        case "withdrawn":
+            _why(console, outcome, "Withdrawn: a destination failed, and the version before is served.")
+        case "refused":
+            _why(console, outcome, "Refused: nothing was published.")
 
 
-def _why(console: Console, ledger: str, number: float, said: str) -> None:
+def _why(console: Console, outcome: RunResult, said: str) -> None:
     """Tell a decision, and the pusher's reasons, which no gate has told above."""
-    console.print(Text(f"{said} Entry {number:.0f} of the ledger holds the reasons.", style="bold red"))
-    for reason in Ledger.at(ledger).entry(int(number)).reasons if ledger else ():
-        console.print(Padding(Text(reason), (0, 0, 0, 2)))
+    console.print(Text(f"{said} Entry {outcome.entry} of the ledger holds the reasons.", style="bold red"))
+    if outcome.steps[-1].name == "push":
+        for reason in outcome.reasons:
+            console.print(Padding(Text(reason), (0, 0, 0, 2)))
 
 
-def _places(run: Run, destinations: Sequence[str], ledger: str) -> list[tuple[str, str]]:
-    places = []
-    last = run.steps[-1] if run.steps else None
-    if last and last.values.get("decision") == "promoted":
-        for uri in destinations:
-            plain = "?" not in uri
-            places.append(("model", f"{uri.rstrip('/')}/{last.values['version']:.0f}" if plain else uri))
-    places.append(("ledger", ledger))
-    for step in run.steps:
-        if "report" in step.outputs and step.outputs["report"].exists():
-            page = run.folder / f"{step.name}.html"
-            shutil.copyfile(step.outputs["report"], page)
-            places.append((f"{step.name} report", str(page)))
-    return [(name, _short(place)) for name, place in [*places, ("log", str(run.folder / "log.txt"))]]
+def _places(outcome: RunResult) -> list[tuple[str, str]]:
+    where = outcome.places
+    reports = [(f"{name} report", page) for name, page in where.reports.items()]
+    return [*(("model", uri) for uri in where.models), ("ledger", where.ledger), *reports, ("log", where.log)]
 
 
 def _short(place: str) -> str:

@@ -35,6 +35,7 @@ def serve(path: str, modules: list[str]) -> None:
         server.bind(path)
         server.listen()
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # for the tasks; this process ends with its standard input
         selector.register(server, selectors.EVENT_READ)
         selector.register(sys.stdin, selectors.EVENT_READ)
         while all(key.fileobj is server for key, _ in selector.select()):
@@ -55,19 +56,20 @@ def _attend(connection: socket.socket) -> None:
     worker = os.fork()
     if worker == 0:
         _work(request, descriptors)
-    with contextlib.suppress(KeyboardInterrupt):
-        _, status, usage = os.wait4(worker, 0)
-        reply = {
-            "status": os.waitstatus_to_exitcode(status),
-            "cpu": usage.ru_utime + usage.ru_stime,
-            "peak": usage.ru_maxrss,
-        }
+    _, status, usage = os.wait4(worker, 0)
+    reply = {
+        "status": os.waitstatus_to_exitcode(status),
+        "cpu": usage.ru_utime + usage.ru_stime,
+        "peak": usage.ru_maxrss,
+    }
+    with contextlib.suppress(BrokenPipeError):  # who asked was interrupted
         connection.sendall(json.dumps(reply).encode())
     os._exit(0)
 
 
 def _work(request: dict[str, Any], descriptors: list[int]) -> None:
     """Become ``python -m MODULE ARGUMENT...``."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     for target, descriptor in enumerate(descriptors):
         os.dup2(descriptor, target)
     os.environ.clear()

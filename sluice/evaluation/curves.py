@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from statistics import NormalDist
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -14,40 +15,63 @@ if TYPE_CHECKING:
     Array = NDArray[np.floating]
 
 POINTS = 100
-Z = 1.96
+Z = NormalDist().inv_cdf(0.975)
 """Of a 95 % interval."""
 
 
 def roc(rows: Rows) -> tuple[Array, Array, Array]:
-    """False positive rate, true positive rate and threshold at up to 100 thresholds, each of shape [points]."""
-    thresholds = np.unique(np.quantile(rows.prediction, np.linspace(0, 1, POINTS)))[::-1]
-    ups, downs = _above(rows, thresholds)
-    return downs / max(_total(rows, 0), 1e-300), ups / max(_total(rows, 1), 1e-300), thresholds
+    """False positive rate, true positive rate and threshold, each of shape [points], from (0, 0) to (1, 1).
+
+    At a threshold a score counts as positive that is at least as high, as in `sklearn.metrics.roc_curve`; up to 100 of its
+    thresholds are kept, evenly spread over the rows.
+    """
+    thresholds, ups, downs = _at(rows)
+    rates = (counts / max(_total(rows, label), 1e-300) for counts, label in ((downs, 0), (ups, 1)))
+    false_positive, true_positive = (np.concatenate([[0.0], rate]) for rate in rates)
+    return false_positive, true_positive, np.concatenate([[np.nextafter(thresholds[0], np.inf)], thresholds])
 
 
 def precision_recall(rows: Rows) -> tuple[Array, Array]:
-    """Recall and precision at the thresholds of `roc`."""
-    thresholds = np.unique(np.quantile(rows.prediction, np.linspace(0, 1, POINTS)))[::-1]
-    ups, downs = _above(rows, thresholds)
-    return ups / max(_total(rows, 1), 1e-300), ups / np.maximum(ups + downs, 1e-300)
+    """Recall and precision at the thresholds of `roc`, from recall 0 and precision 1, where nothing is answered positive.
+
+    As `sklearn.metrics.precision_recall_curve` has it, in reverse.
+    """
+    _, ups, downs = _at(rows)
+    recall, precision = ups / max(_total(rows, 1), 1e-300), ups / (ups + downs)
+    return np.concatenate([[0.0], recall]), np.concatenate([[1.0], precision])
 
 
-def roc_band(rows: Rows) -> Array:
-    """Half width of a pointwise 95 % interval of the true positive rate (Wald), at the thresholds of `roc`."""
+def roc_band(rows: Rows) -> tuple[Array, Array]:
+    """Lower and upper end of a pointwise 95 % interval of the true positive rate, at the thresholds of `roc`."""
     _, rate, _ = roc(rows)
-    return Z * np.sqrt(np.clip(rate * (1 - rate), 0, None) / max(_total(rows, 1), 1))
+    return wilson(rate, effective(rows.weights[rows.label == 1]))
 
 
-def reliability(rows: Rows, bins: int = 10) -> list[tuple[float, float, float]]:
-    """Mean prediction, observed rate and half width of its 95 % interval, in bins of equal count."""
+def reliability(rows: Rows, bins: int = 10) -> list[tuple[float, float, float, float]]:
+    """Mean prediction, observed rate and the ends of its 95 % interval, in bins of equal count."""
     order = np.argsort(rows.prediction, kind="stable")
-    made = []
+    points = []
     for part in np.array_split(order, bins):
-        if len(part):
-            rate = float(np.average(rows.label[part], weights=rows.weights[part]))
-            half = Z * (rate * (1 - rate) / len(part)) ** 0.5
-            made.append((float(np.average(rows.prediction[part], weights=rows.weights[part])), rate, half))
-    return made
+        if len(part) and (weight := rows.weights[part]).sum():
+            rate = float(np.average(rows.label[part], weights=weight))
+            low, high = wilson(np.array([rate]), effective(weight))
+            points.append(
+                (float(np.average(rows.prediction[part], weights=weight)), rate, float(low[0]), float(high[0]))
+            )
+    return points
+
+
+def wilson(rate: Array, rows: float) -> tuple[Array, Array]:
+    """Ends of the 95 % score interval of a rate (Wilson 1927), which has a width at 0 and 1 as well."""
+    rows = max(rows, 1e-300)
+    middle = (rate + Z**2 / (2 * rows)) / (1 + Z**2 / rows)
+    half = Z / (1 + Z**2 / rows) * np.sqrt(rate * (1 - rate) / rows + Z**2 / (4 * rows**2))
+    return np.clip(middle - half, 0, 1), np.clip(middle + half, 0, 1)
+
+
+def effective(weights: Array) -> float:
+    """How many rows of equal weight tell as much (Kish 1965)."""
+    return float(weights.sum() ** 2 / max((weights**2).sum(), 1e-300))
 
 
 def confusion(rows: Rows, threshold: float) -> NDArray[np.int64]:
@@ -71,10 +95,16 @@ def threshold_table(rows: Rows, thresholds: tuple[float, ...]) -> list[tuple[flo
     ]
 
 
-def _above(rows: Rows, thresholds: Array) -> tuple[Array, Array]:
-    """Weight of positives and of negatives whose score exceeds each threshold."""
+def _at(rows: Rows) -> tuple[Array, Array, Array]:
+    """Up to 100 scores, the highest first, and the weight of positives and of negatives whose score is at least as high."""
+    thresholds = np.unique(np.quantile(rows.prediction, np.linspace(0, 1, POINTS), method="inverted_cdf"))[::-1]
+    return thresholds, *_above(rows, thresholds, "left")
+
+
+def _above(rows: Rows, thresholds: Array, side: Literal["left", "right"] = "right") -> tuple[Array, Array]:
+    """Weight of positives and of negatives whose score exceeds each threshold; with ``left``, or equals it."""
     order = np.argsort(rows.prediction, kind="stable")
-    place = np.searchsorted(rows.prediction[order], thresholds, side="right")
+    place = np.searchsorted(rows.prediction[order], thresholds, side=side)
     made = []
     for label in (1, 0):
         tail = np.concatenate([np.cumsum((rows.weights * (rows.label == label))[order][::-1])[::-1], [0.0]])

@@ -17,6 +17,7 @@ from sluice.models import adapter
 from sluice.progress import progress
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from sluice.evaluation.metrics import Rows
@@ -72,14 +73,15 @@ def evaluate(
         subjects[CHAMPION_STATISTICS] = digest.of_tree(champion_statistics)
     verdict = assess(scored, policy, subjects, champion_version if champion else None, identical=identical,
                      splits={split: examples.judged(split)}, evaluation_out=evaluation_out, report_out=report_out, measured=measured,
-                     seen=row_hashes.count(examples, split, champion_statistics) if champion else None)  # fmt: skip
+                     seen=row_hashes.count(examples, split, champion_statistics) if champion else None,
+                     notes=examples.manifest.notes())  # fmt: skip
     return verdict, scored
 
 
 def assess(
     scored: Scored, policy: ModelPolicy, subjects: dict[str, str], champion: int | None, *, splits: dict[str, JudgedRows],
     evaluation_out: Path, report_out: Path, identical: bool = False, now: datetime | None = None, measured: ModelEvidence | None = None,
-    seen: SeenRows | None = None,
+    seen: SeenRows | None = None, notes: Sequence[str] = (),
 ) -> Verdict:  # fmt: skip
     """Judge from predictions.
 
@@ -95,6 +97,7 @@ def assess(
         now: the time that waivers are held against; None: the clock's.
         measured: evidence that another engine has gathered; None: it is gathered here.
         seen: the rows that the champion was trained on; None without a champion, or where nobody counted.
+        notes: what is worth knowing of the rows.
     """
     from sluice.evaluation import tfma
     from sluice.evaluation.waivers import valid
@@ -104,7 +107,7 @@ def assess(
     progress(f"measuring {len(slices.rows):,} slices, {policy.resamples:,} resamples")
     evidence = measured or gather(scored.models, slices, policy, scored.task, champion=champion, identical=identical,
                       groups=groups_of(scored.table, policy))  # fmt: skip
-    evidence = replace(evidence, seen=seen)
+    evidence = replace(evidence, seen=seen, notes=tuple(notes))
     evaluation_out.mkdir(parents=True, exist_ok=True)
     tfma.save(evaluation_out, evidence, scored.label, policy)
     predictions = _save_predictions(evaluation_out, scored.table, scored.models)

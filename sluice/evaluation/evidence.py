@@ -71,8 +71,18 @@ def gather(
                 if resamples and (model, piece, name) in asked:
                     draws = resamples.draws(name, metrics.get(name), held, index, exact)
                 measured[model][name] = Measured(exact, draws)
-        evidence[piece] = SliceEvidence(len(index), measured[CHALLENGER], measured.get(CHAMPION, {}), measured[TRIVIAL])
+        evidence[piece] = SliceEvidence(
+            len(index), measured[CHALLENGER], measured.get(CHAMPION, {}), measured[TRIVIAL],
+            _labels(models[CHALLENGER].label[index], task),
+        )  # fmt: skip
     return ModelEvidence(task, evidence, slices.groups, champion, identical, slices.keys)
+
+
+def _labels(label: NDArray[np.floating], task: str) -> dict[int, int]:
+    """Label of a classification to its rows."""
+    if task not in ("binary", "multiclass"):
+        return {}
+    return {int(value): int(rows) for value, rows in zip(*np.unique(label, return_counts=True), strict=True)}
 
 
 def _asked(

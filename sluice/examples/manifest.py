@@ -15,6 +15,8 @@ from sluice.stored import Stored
 
 MANIFEST_FILE = "examples.json"
 DIGEST = "digest"
+NAMED = 20
+"""Columns that a sentence names at most."""
 MANIFEST_1 = frozenset(
     ("format", "sources", "columns", "inferred", "splits", "split", "spans", "version", "rows_in", "quarantined", "left_out",
      "duplicates", "shared", "digest", "warnings")
@@ -130,6 +132,27 @@ class Manifest(Stored):
         """
         content = json.loads(self._content) if self._content else self.model_dump(mode="json")
         return str(content[DIGEST]) if self.format == 1 else _digest(content)
+
+    def notes(self) -> list[str]:
+        """What a person has to know of the rows, in sentences: those that are not there, warnings, types that are guesses."""
+        told = []
+        if self.quarantined:
+            files = ", ".join(part.name for part in self.quarantine) or "quarantine"
+            told.append(
+                f"{self.quarantined:,} of {self.rows_in:,} rows could not be read as the columns' types, and are in {files}"
+            )
+        if self.left_out:
+            told.append(f"{self.left_out:,} of {self.rows_in:,} rows lie between the splits by time, and are in none")
+        told += self.warnings
+        if self.inferred:
+            named = [f"{column} {self.columns[column]}" for column in self.inferred[:NAMED] if column in self.columns]
+            more = (
+                f" and {len(self.inferred) - NAMED} more ({MANIFEST_FILE} lists them)"
+                if len(self.inferred) > NAMED
+                else ""
+            )
+            told.append(f"types inferred from text: {', '.join(named)}{more}")
+        return told
 
     def split_digest(self, name: str) -> str | None:
         """Digest of a split's listed parts; None where there is no such split, or its parts are not listed (format 1)."""

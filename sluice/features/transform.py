@@ -38,7 +38,7 @@ TRAIN = "train"
 def transform(
     examples: Examples, *, statistics: Path, schema: Path, features: Features, label: Label, preprocessing_out: Path,
     transformed_out: Path,
-) -> Transformed:  # fmt: skip
+) -> tuple[Transformed, Features]:  # fmt: skip
     """Build the preprocessing and apply it to every split of an examples artifact; memory is bounded by the batch.
 
     Args:
@@ -51,7 +51,7 @@ def transform(
         transformed_out: folder for the transformed examples; ``transformed.json`` is written last.
 
     Returns:
-        What the transformed examples hold, as it was written.
+        What the transformed examples hold, as it was written; and the features, given or inferred.
 
     Raises:
         SluiceError: the disk is full; the statistics or the schema are of other examples; for what else see `sluice.features.preprocessing.build` and
@@ -77,7 +77,7 @@ def transform(
         preprocessing=digest.of_tree(preprocessing_out), statistics=digest.of_tree(statistics), schema_digest=digest.of_tree(schema),
     )  # fmt: skip
     manifest.save(transformed_out)
-    return manifest
+    return manifest, features
 
 
 def _listed(examples: Examples, split: str, out: Path) -> TransformedSplit:

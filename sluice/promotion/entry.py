@@ -74,6 +74,7 @@ class Entry(Stored):
         evidence: name (``statistics``, ``schema``, ``verdict-data``, ...) to the digest that names its folder.
         policies: gate (and ``push``) to the digest of its policy as written, defaults left out; in format 1 filled in.
         reasons: why, in sentences.
+        notes: what closed no gate and is worth knowing: rows that are in no split, warnings of ingest and of the gates.
         restores: number of the entry whose version is served again.
         withdraws: number of the entry that is withdrawn.
         journal: writer to the end of its chain in the journal when the entry was written.
@@ -102,6 +103,7 @@ class Entry(Stored):
     evidence: dict[str, str] = Field(default_factory=dict)
     policies: dict[str, str] = Field(default_factory=dict)
     reasons: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     restores: int | None = None
     withdraws: int | None = None
     journal: dict[str, Head] = Field(default_factory=dict)

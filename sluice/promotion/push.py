@@ -19,6 +19,7 @@ from sluice.models.manifest import ModelManifest
 from sluice.progress import progress
 from sluice.promotion import approved_policies, signature
 from sluice.promotion.ledger import Entry, Kind, Ledger, OutrunError
+from sluice.promotion.notes import notes
 from sluice.promotion.policy import PushPolicy
 from sluice.promotion.publish import publish, repair, retain, staged
 
@@ -73,6 +74,7 @@ def push(
     record: dict[str, Any] = {
         **run, "facts": {**run.get("facts", {}), **_images(judged)}, "destinations": tuple(destinations),
         "verdicts": {gate: verdict.digest for gate, verdict in judged.items()}, "policies": given.digests,
+        "notes": notes(judged.values()),
     }  # fmt: skip
     kept = {f"verdict-{gate}": book.keep(verdicts[gate]) for gate in judged}
     case = _Case(book, champion, judged, record, kept)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sluice.gates.verdict import Verdict
 from sluice.promotion.ledger import Entry, Kind, Ledger
+from sluice.promotion.notes import notes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,5 +25,5 @@ def refuse(*, verdict: Path, ledger: str, run: dict[str, Any]) -> Entry:
     return book.append(
         Kind.REFUSED, **record, model=judged.subjects.get("model", ""), verdicts={judged.gate: judged.digest},
         policies={judged.gate: judged.policy_digest}, evidence={f"verdict-{judged.gate}": book.keep(verdict)},
-        reasons=tuple(reason.sentence for reason in judged.reasons if reason.closes),
+        notes=notes([judged]), reasons=tuple(reason.sentence for reason in judged.reasons if reason.closes),
     )  # fmt: skip

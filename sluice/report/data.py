@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sluice.gates.data.drift import divergence
 from sluice.report.page import page, render, save
 from sluice.statistics.artifact import common_of, name_of
 
@@ -16,6 +15,11 @@ if TYPE_CHECKING:
     from sluice.statistics.artifact import SplitStatistics
 
 MAX_BARS = 24
+MOVED = ("drift", "label_shift")
+"""Rules whose reasons say how far a distribution has moved."""
+
+ROWS = """<table>{% for name, rows in rows %}<tr><th>{{ name }}</th><td class="n">{{ rows }}</td></tr>{% endfor %}</table>
+{% if notes %}<ul>{% for note in notes %}<li>{{ note }}</li>{% endfor %}</ul>{% endif %}"""
 
 BARS = """<div class="grid">{% for d in charts %}<figure><figcaption>{{ d.name }} <span class="dim">{{ d.note }}</span></figcaption>
 <svg viewBox="0 0 300 80" role="img" aria-label="{{ d.name }}">
@@ -31,9 +35,12 @@ FACTS = """<table><tr><th>column</th><th class="n">missing</th><th class="n">dis
 
 
 def write(path: Path, verdict: Verdict, evidence: DataEvidence, statistics: SplitStatistics) -> None:
-    """Write the report as one HTML file."""
-    moved = sorted(evidence.distributions, key=lambda d: -float(divergence(d.current, d.baseline)))
-    charts = [_chart(d, f"moved {float(divergence(d.current, d.baseline)):.4f} bits") for d in moved]
+    """Write the report as one HTML file; a feature's divergence is the one that the verdict was based on."""
+    judged = {
+        r.subject: float(r.observed) for r in verdict.reasons if r.rule in MOVED and isinstance(r.observed, float | int)
+    }
+    moved = sorted(evidence.distributions, key=lambda d: (-judged.get(d.feature, 0.0), d.feature))
+    charts = [_chart(d, f"moved by {judged[d.feature]:.4f}" if d.feature in judged else "") for d in moved]
     compared = bool(charts)
     if not compared:
         charts = [
@@ -41,10 +48,17 @@ def write(path: Path, verdict: Verdict, evidence: DataEvidence, statistics: Spli
             for name, h in statistics.histograms.items()
         ]
     sections = [
+        ("Rows", render(ROWS, rows=_rows(evidence), notes=evidence.notes)),
         ("Distributions", render(BARS, charts=charts, compared=compared)),
         ("Columns of the train split", render(FACTS, rows=_facts(statistics))),
     ]
     save(path, page("Data", sections, verdict))
+
+
+def _rows(evidence: DataEvidence) -> list[tuple[str, str]]:
+    """What was read, and what became of it."""
+    told = [("read", evidence.rows_in), *evidence.rows.items(), ("quarantined", evidence.quarantined)]
+    return [(name, f"{rows:,}") for name, rows in [*told, ("left out", evidence.left_out)]]
 
 
 def _chart(distribution: Distribution, note: str) -> dict[str, object]:

@@ -112,19 +112,18 @@ def _curves(models: dict[str, Rows]) -> list[tuple[str, str, str, list[tuple[str
 
 def _roc(rows: Rows) -> tuple[str, str]:
     x, y, _ = roc(rows)
-    half = roc_band(rows)
-    return f"0,200 {_line(x, y)} 200,0", _band(x, y, half)
+    return _line(x, y), _band(x, *roc_band(rows))
 
 
 def _reliability(rows: Rows) -> tuple[str, str]:
-    x, y, half = (np.array(column) for column in zip(*reliability(rows), strict=True))
-    return _line(x, y), _band(x, y, half)
+    x, y, low, high = (np.array(column) for column in zip(*reliability(rows), strict=True))
+    return _line(x, y), _band(x, low, high)
 
 
 def _line(x: Array, y: Array) -> str:
     return " ".join(f"{200 * a:.1f},{200 - 200 * b:.1f}" for a, b in zip(x, y, strict=True))
 
 
-def _band(x: Array, y: Array, half: Array) -> str:
+def _band(x: Array, low: Array, high: Array) -> str:
     """A polygon along the upper and back along the lower end."""
-    return f"{_line(x, np.minimum(y + half, 1))} {_line(x[::-1], np.maximum(y - half, 0)[::-1])}"
+    return f"{_line(x, high)} {_line(x[::-1], low[::-1])}"

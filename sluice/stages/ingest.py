@@ -33,13 +33,15 @@ def run(
         label=parse(Label, label, "label").column if label else None,
         schema=given_schema,
     )
-    for warning in manifest.warnings:
-        progress(warning)
+    for note in manifest.notes():
+        progress(note)
     examples.metadata.update(
         span=span,
         digest=manifest.digest,
         format=manifest.format,
         rows_in=manifest.rows_in,
         quarantined=manifest.quarantined,
+        left_out=manifest.left_out,
+        notes=manifest.notes(),
         **{f"rows_{name}": facts.rows for name, facts in manifest.splits.items()},
     )

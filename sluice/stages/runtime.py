@@ -21,7 +21,7 @@ from sluice.config.explain import explain
 from sluice.errors import SluiceError
 from sluice.examples.manifest import Manifest
 from sluice.features.transformed import Transformed
-from sluice.gates.verdict import VERDICT_FILE, Mode, Status, Verdict
+from sluice.gates.verdict import VERDICT_FILE, Mode, Outcome, Status, Verdict
 from sluice.modules import UserCodeError
 from sluice.promotion.signature import sign_if_asked
 from sluice.run import RUN_ID, reference, run_of
@@ -245,6 +245,8 @@ def close(verdict: Verdict, artifact: Artifact, run_page: str = "") -> Gate:
         digest=verdict.digest,
         policy_digest=verdict.policy_digest,
         bootstrap=verdict.bootstrap,
+        rules=len(verdict.reasons),
+        warnings=sum(r.outcome is not Outcome.PASSED and not r.closes for r in verdict.reasons),
         reasons=[r.sentence for r in verdict.reasons if r.closes],
         **{f"subject_{name}": subject for name, subject in verdict.subjects.items()},
     )

@@ -23,18 +23,24 @@ def run(
     transformed: Artifact,
 ) -> None:
     """Build the preprocessing and apply it once to every split."""
+    from sluice.features import notes
     from sluice.features.transform import transform
 
-    made = transform(
-        Examples.load(taken_examples(examples)),
+    read = Examples.load(taken_examples(examples))
+    target = parse(Label, label, "label")
+    listed, used = transform(
+        read,
         statistics=taken(statistics, "statistics", "validate"),
         schema=taken(schema, "schema", "validate"),
         features=parse(Features, features, "features"),
-        label=parse(Label, label, "label"),
+        label=target,
         preprocessing_out=Path(preprocessing.path),
         transformed_out=Path(transformed.path),
     )
+    preprocessing.metadata.update(
+        left_out=notes.left_out(used, read.manifest.columns, target.column),
+        **{f"features_{kind}": len(names) for kind, names in notes.by_kind(used).items()},
+    )
     record(preprocessing)
-    transformed.metadata[DIGEST] = made.tree_digest(
-        Path(transformed.path)
-    )  # its arrays were hashed as they were listed
+    # Its arrays were hashed as they were listed.
+    transformed.metadata[DIGEST] = listed.tree_digest(Path(transformed.path))

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from sluice import digest
+from sluice.errors import SluiceError
 from sluice.examples import row_hashes
 from sluice.gates.data.evidence import Anomaly, DataEvidence, Distribution, Extent
 from sluice.gates.data.judge import judge
@@ -19,7 +20,7 @@ from sluice.statistics.schema import anomalies, infer
 from sluice.training.spec import Label
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from sluice.examples.dataset import Examples
@@ -70,6 +71,8 @@ def validate(
     row_hashes.keep(examples, statistics_out)
     statistics.save(statistics_out, examples, schema_out)
     evidence = _evidence(examples, statistics, agreed, label, columns, policy, now or datetime.now(UTC))
+    told = _of_features(features, agreed, statistics.split(train), label, examples.manifest.columns)
+    evidence = replace(evidence, notes=(*evidence.notes, *told))
     evidence = replace(evidence, inferred=schema is None, alone=computed[train].statistics.alone)
     if label in examples.manifest.columns:
         weighing = [*dict.fromkeys([*([policy.weight] if policy.weight else []), *weights])]
@@ -91,6 +94,24 @@ def validate(
     )
     write(report_out, verdict, evidence, computed[train].statistics)
     return verdict
+
+
+def _of_features(
+    features: Features, schema: object, statistics: SplitStatistics, label: str, columns: Mapping[str, str]
+) -> list[str]:
+    """What a model will see of the columns, and what it will not; nothing of data without a label."""
+    from sluice.features.infer import infer
+    from sluice.features.notes import notes
+
+    if not label:
+        return []
+    inferred = not features.names()
+    if inferred:
+        try:
+            features = infer(schema, statistics, label, columns, features)
+        except SluiceError as error:
+            return [str(error)]
+    return notes(features, columns, label, inferred=inferred)
 
 
 def _statistics(
@@ -148,7 +169,8 @@ def _evidence(
         features=columns, missing={name: _missing(facts[name]) for name in columns if name in facts},
         shared=manifest.shared, duplicates=None if manifest.duplicates is None else manifest.duplicates / max(1, manifest.rows_in),
         extents={name: Extent(f.num_stats.min, f.num_stats.max) for name, f in facts.items() if _counted(f)},
-        age=age, anomalies=tuple(found),
+        age=age, anomalies=tuple(found), rows_in=manifest.rows_in, quarantined=manifest.quarantined, left_out=manifest.left_out,
+        notes=tuple(manifest.notes()),
     )  # fmt: skip
 
 

@@ -18,6 +18,7 @@ from sluice.examples.ingest import ingest
 from sluice.examples.manifest import MANIFEST_1, Manifest
 from sluice.examples.source import Quarantine, Source
 from sluice.examples.split import Split
+from sluice.parts import Part
 from sluice.stored import NewerFormatError
 from tests import made
 
@@ -192,3 +193,22 @@ def test_a_manifest_of_format_1_does_not_hide_other_bytes(folder: Path) -> None:
     forged = Examples.load(folder)
     assert forged.manifest.digest == held.manifest.digest
     assert forged.judged("train") != before
+
+
+def test_notes_say_what_is_not_in_the_splits_and_what_is_a_guess() -> None:
+    told = Manifest(
+        sources=[], columns={"a": "int64", "b": "timestamp[us]"}, inferred=["a", "b"], splits={}, split={}, rows_in=1200,
+        quarantined=12, left_out=100, warnings=["b looks like phone numbers"],
+        quarantine=(Part(name="quarantine/part-00000.parquet", digest="sha256:0", bytes=0, rows=12),),
+    ).notes()  # fmt: skip
+    assert told == [
+        "12 of 1,200 rows could not be read as the columns' types, and are in quarantine/part-00000.parquet",
+        "100 of 1,200 rows lie between the splits by time, and are in none",
+        "b looks like phone numbers",
+        "types inferred from text: a int64, b timestamp[us]",
+    ]
+    many = Manifest(
+        sources=[], columns={f"c{i}": "int64" for i in range(30)}, inferred=[f"c{i}" for i in range(30)], splits={}, split={},
+        rows_in=0,
+    ).notes()  # fmt: skip
+    assert many[0].endswith("c19 int64 and 10 more (examples.json lists them)")

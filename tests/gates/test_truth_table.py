@@ -163,10 +163,10 @@ def within_noise_of_the_baseline() -> None:
 
 
 def metric_not_a_number() -> None:
-    """Both refuse; here with the reason."""
+    """TFMA refuses; here the gate is as closed, and the verdict says that the rows are what is wanting."""
     verdict = model({"metric": "auc", "at_least": 0.6}, auc=float("nan"))
-    assert verdict.status is Status.NOT_BLESSED
-    assert "auc is not a number on these rows" in said(verdict, "at_least")
+    assert verdict.status is Status.INCONCLUSIVE
+    assert "auc has no value on these 10,000 rows" in said(verdict, "at_least")
 
 
 def same_model_twice() -> None:

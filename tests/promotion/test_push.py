@@ -10,11 +10,12 @@ import pytest
 
 from sluice import digest
 from sluice.errors import SluiceError
-from sluice.gates.verdict import CHAMPION_STATISTICS, JudgedRows, Outcome, Verdict
+from sluice.gates.verdict import CHAMPION_STATISTICS, JudgedRows, Outcome, Reason, Severity, Verdict
 from sluice.promotion import approved_policies
 from sluice.promotion.destinations import base
 from sluice.promotion.destinations.folder import LocalFolder
 from sluice.promotion.ledger import Entry, Kind, Ledger
+from sluice.promotion.refuse import refuse
 from sluice.promotion.resolve import resolve
 from sluice.promotion.rollback import rollback
 from tests.promotion import made
@@ -392,3 +393,24 @@ def test_a_verdict_and_examples_of_an_earlier_format_are_refused(
     )
     entry = candidate.push(ledger, str(published))
     assert any("model gate is of an earlier release and does not say which rows it judged" in r for r in entry.reasons)
+
+
+def test_an_entry_keeps_what_is_known_of_the_rows_and_the_gates_warnings(
+    candidate: Candidate, ledger: str, published: Path
+) -> None:
+    note = "12 of 1,200 rows could not be read as the columns' types, and are in quarantine/part-00000.parquet"
+    for gate, folder in candidate.verdicts().items():
+        loaded = Verdict.load(folder)
+        warning = Reason(
+            rule="outliers", subject="x", outcome=Outcome.FAILED, severity=Severity.WARNING, sentence=f"{gate} warns"
+        )
+        evidence = {"notes": [note]} if gate != "service" else {}
+        loaded.model_copy(update={"reasons": (*loaded.reasons, warning), "evidence": evidence}).save(folder)
+    promoted = candidate.push(ledger, str(published))
+    assert promoted.kind is Kind.PROMOTED
+    expected = (note, "data gate, outliers: data warns", "model gate, outliers: model warns")
+    assert promoted.notes == (*expected, "service gate, outliers: service warns")
+    refused = refuse(verdict=candidate.verdicts()["model"], ledger=ledger, run={"use_case": "made"})
+    assert refused.notes == (note, "model gate, outliers: model warns")
+    assert Ledger.at(ledger).entry(2).notes == refused.notes
+    assert Ledger.at(ledger).verify() == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from sluice.examples.manifest import Manifest
 from sluice.features.spec import Features
 from sluice.gates.data.policy import DataPolicy
 from sluice.gates.verdict import Status, Verdict
@@ -232,3 +234,29 @@ def test_the_report_opens_in_a_browser_without_network_or_errors(first: Path, tm
     assert "CONSOLE" not in done.stderr
     text = (tmp_path / "report.html").read_text()
     assert all(word not in text for word in ("<script", "http://", "https://"))
+
+
+def test_what_became_of_the_rows_is_in_the_verdict_and_the_report(tmp_path: Path, first: Path) -> None:
+    """And the report has one divergence of each feature: the verdict's."""
+    from sluice.examples.dataset import Examples
+    from sluice.statistics.validate import validate
+
+    examples = made.examples(tmp_path / "examples", table(seed=1, shift=0.4))
+    changed = Manifest(
+        **{**examples.manifest.model_dump(), "rows_in": 6012, "quarantined": 12, "warnings": ["c looks like <names>"]}
+    )
+    changed.save(tmp_path / "examples")
+    verdict = validate(
+        Examples.load(tmp_path / "examples"), label="label", features=FEATURES, policy=DataPolicy(), schema=first / "schema",
+        baseline=first / "statistics", baseline_version=1, statistics_out=tmp_path / "statistics",
+        schema_out=tmp_path / "schema", report_out=tmp_path / "report.html",
+    )  # fmt: skip
+    assert verdict.evidence["rows"] == {"rows_in": 6012, "quarantined": 12, "left_out": 0}
+    assert verdict.evidence["notes"][1:] == ["c looks like <names>", "columns that no feature uses: when, flag"]
+    page = (tmp_path / "report.html").read_text()
+    assert "12 of 6,012 rows could not be read" in page.replace("&#39;", "'")
+    assert "c looks like &lt;names&gt;" in page
+    for reason in verdict.reasons:
+        if reason.rule in ("drift", "label_shift"):
+            told = set(re.findall(rf"{reason.subject}(?: <span class=\"dim\">)? ?moved by ([\d.]+)", page))
+            assert told == {f"{reason.observed:.4f}"}, reason.subject

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from sluice.client.exit_status import ExitStatus
 from sluice.client.options import Config, Overrides, parse_overrides
 from sluice.client.submission.request import ServiceError
 from sluice.errors import SluiceError
@@ -40,7 +41,7 @@ NO_IMAGE = re.compile(
     r"(?i)image\b.*(not found|not exist|cannot be pulled)|ImagePullBackOff|ErrImagePull|manifest unknown"
 )
 """How Vertex AI and Kubernetes tell that an image cannot be pulled."""
-CODES = {"failed": 5, "cancelled": 6}
+CODES = {"failed": ExitStatus.FAILED, "cancelled": ExitStatus.CANCELLED}
 
 Service = Annotated[Where, typer.Argument(help="Which service.")]
 RunId = Annotated[str, typer.Argument(help="The run's ID, as `sluice submit` prints it.")]

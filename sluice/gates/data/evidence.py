@@ -72,6 +72,10 @@ class DataEvidence:
         alone: feature to the AUC with which it alone ranks the label in the train split.
         alone_before: the same in the baseline.
         target: the label and row weights in every split; None for data without a label.
+        rows_in: rows that ingest read; 0 where nobody counted.
+        quarantined: of these, rows that could not be read as the columns' types.
+        left_out: of these, rows that are in no split.
+        notes: what is worth knowing of the rows, in sentences; on record, and judged by no rule.
     """
 
     rows: dict[str, int]
@@ -90,3 +94,7 @@ class DataEvidence:
     alone: dict[str, float] = field(default_factory=dict)
     alone_before: dict[str, float] = field(default_factory=dict)
     target: LabelEvidence | None = None
+    rows_in: int = 0
+    quarantined: int = 0
+    left_out: int = 0
+    notes: tuple[str, ...] = ()

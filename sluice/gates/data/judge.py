@@ -47,7 +47,13 @@ def judge(
         *_drift(evidence, policy),
     ]
     return verdict("data", reasons, subjects=subjects, splits=splits, policy=policy, baseline=baseline,
-                   bootstrap=evidence.inferred)  # fmt: skip
+                   bootstrap=evidence.inferred, evidence=_on_record(evidence))  # fmt: skip
+
+
+def _on_record(evidence: DataEvidence) -> dict[str, object]:
+    """What became of the rows before they were judged."""
+    counts = {name: getattr(evidence, name) for name in ("rows_in", "quarantined", "left_out")}
+    return {"rows": counts, "notes": list(evidence.notes)} if evidence.rows_in else {}
 
 
 def _enough_rows(evidence: DataEvidence, policy: DataPolicy) -> Iterator[Reason]:

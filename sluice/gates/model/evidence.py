@@ -35,12 +35,14 @@ class SliceEvidence:
         challenger: metric to what the challenger shows.
         champion: metric to what the champion shows; empty where there is none.
         trivial: metric to what the best constant shows.
+        labels: label of a classification to its rows in the slice; empty for other tasks.
     """
 
     rows: int
     challenger: dict[str, Measured]
     champion: dict[str, Measured] = field(default_factory=dict)
     trivial: dict[str, Measured] = field(default_factory=dict)
+    labels: dict[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,7 @@ class ModelEvidence:
         identical: whether challenger and champion are the same bytes.
         keys: slice to the columns and values it stands for; those of ``OVERALL`` are none.
         seen: evaluation rows that the champion was trained on; None without a champion, or where nobody counted.
+        notes: what is worth knowing of the rows, in sentences; on record, and judged by no rule.
     """
 
     task: str
@@ -88,6 +91,7 @@ class ModelEvidence:
     identical: bool = False
     keys: dict[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
     seen: SeenRows | None = None
+    notes: tuple[str, ...] = ()
 
 
 def slice_name(key: tuple[tuple[str, str], ...]) -> str:

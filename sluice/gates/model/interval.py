@@ -15,12 +15,14 @@ if TYPE_CHECKING:
 
 
 def interval(draws: NDArray[np.floating], confidence: float) -> tuple[float, float]:
-    """Percentile interval of the draws that are defined; the whole line where fewer than half are.
+    """Percentile interval of the draws that are defined; the whole line where fewer than `confidence` of them are.
+
+    A draw without a value (it holds no row of a class, say) may stand for any: a few rows of a class tell next to nothing.
 
     The quantiles are those of rank p (n + 1), so that few draws do not make the interval too narrow.
     """
     defined = draws[np.isfinite(draws)]
-    if len(defined) < max(1, len(draws) / 2):
+    if len(defined) < max(1, len(draws) * confidence):
         return -math.inf, math.inf
     tail = (1 - confidence) / 2
     low, high = np.quantile(defined, [tail, 1 - tail], method="weibull")
@@ -50,6 +52,11 @@ def holm(values: Mapping[str, float], alpha: float) -> set[str]:
 
 def more_rows(rows: int, distance: float, half: float) -> str:
     """How many rows would settle it: an interval's width falls with the square root of the rows."""
-    if not math.isfinite(half) or abs(distance) < half / 100:
+    if not math.isfinite(half):
+        return (
+            "too many resamples have no value, as too few rows have one of the labels: at least "
+            f"{rows:,} more evaluation rows are wanted"
+        )
+    if abs(distance) < half / 100:
         return "it is as close to the bound as can be told; move the margin, or gather far more rows"
     return f"about {math.ceil(rows * ((half / abs(distance)) ** 2 - 1)):,} more evaluation rows would settle it"

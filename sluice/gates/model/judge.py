@@ -11,6 +11,7 @@ import numpy as np
 from sluice.gates.model.evidence import OVERALL, ModelEvidence, SliceEvidence
 from sluice.gates.model.interval import holm, interval, more_rows, worse
 from sluice.gates.model.metrics import DIRECTION, FLOOR, MET_BY_CONSTANTS, TASKS, Direction
+from sluice.gates.model.undefined import undefined
 from sluice.gates.model.unseen import comparison, undecided, unseen
 from sluice.gates.model.waiver import Waiver, waive
 from sluice.gates.verdict import JudgedRows, Outcome, Reason, Severity, Verdict, verdict
@@ -38,6 +39,7 @@ class Question:
         wanted: what is asked for, in words.
         baseline: the value compared with.
         anchor: what is shown is ``anchor[0] + anchor[1] * gain``: the metric itself, or the difference.
+        undefined: where the metric has no value: why, and which rows are wanted.
     """
 
     rule: str
@@ -50,6 +52,7 @@ class Question:
     wanted: str
     baseline: float | None = None
     anchor: tuple[float, float] = (0.0, 1.0)
+    undefined: str = ""
 
 
 def judge(
@@ -79,7 +82,7 @@ def judge(
         policy=policy,
         baseline=evidence.champion,
         bootstrap=bootstrap,
-        evidence={**facts, **comparison(evidence)},
+        evidence={**facts, **comparison(evidence), **({"notes": list(evidence.notes)} if evidence.notes else {})},
     )
 
 
@@ -119,11 +122,14 @@ def _floor(evidence: ModelEvidence, policy: ModelPolicy) -> Iterator[Reason]:
         "floor", metric, sign * (model.value - trivial.value), sign * (model.draws - trivial.draws), policy.floor.margin,
         every.rows, f"{metric} is {model.value:.4f}, that of the best constant {trivial.value:.4f}",
         f"the model must be better by {'more than 0' if not policy.floor.margin else f'at least {policy.floor.margin:g}'}",
-        baseline=trivial.value,
+        baseline=trivial.value, undefined=undefined(metric, every, every),
     )  # fmt: skip
     reason = _answer(question, policy)
     if reason.outcome is Outcome.PASSED and question.gain <= 0:  # no better is not better, whatever the margin
         reason = reason.model_copy(update={"outcome": Outcome.FAILED})
+    if reason.outcome is Outcome.FAILED and len(every.labels) == 1:
+        told = f"{reason.sentence}; but all {every.rows:,} rows have one label, so that a constant is never wrong: rows with another one are wanted"
+        reason = reason.model_copy(update={"outcome": Outcome.INCONCLUSIVE, "sentence": told})
     yield reason
 
 
@@ -139,13 +145,14 @@ def _rule(rule: Rule, evidence: ModelEvidence, policy: ModelPolicy) -> Iterator[
         yield from (_tell(rule, _small(rule, name, evidence, policy)) for name in names if name not in large)
         if large == [OVERALL] and not rule.compares:
             yield from _vacuous(rule, evidence.slices[OVERALL])
-        questions = {name: (_compare if rule.compares else _bound)(rule, name, evidence.slices[name]) for name in large}
+        ask = _compare if rule.compares else _bound
+        questions = {name: ask(rule, name, evidence.slices[name], evidence.slices[OVERALL]) for name in large}
         yield from (_tell(rule, reason) for reason in _answers(questions, policy))
     elif len(large) < 2:
         yield _tell(rule, Reason(rule=rule.name, subject=rule.metric, outcome=Outcome.INCONCLUSIVE, bound=policy.min_slice_rows,
                                  sentence=f"fewer than two slices of {_listed(rule)} have {policy.min_slice_rows} rows"))  # fmt: skip
     else:
-        yield _tell(rule, _answer(_gap(rule, {name: evidence.slices[name] for name in large}), policy))
+        yield _tell(rule, _gap(rule, {name: evidence.slices[name] for name in large}, evidence.slices[OVERALL], policy))
 
 
 def _small(rule: Rule, name: str, evidence: ModelEvidence, policy: ModelPolicy) -> Reason:
@@ -169,17 +176,18 @@ def _vacuous(rule: Rule, held: SliceEvidence) -> Iterator[Reason]:
         )  # fmt: skip
 
 
-def _bound(rule: Rule, name: str, held: SliceEvidence) -> Question:
+def _bound(rule: Rule, name: str, held: SliceEvidence, every: SliceEvidence) -> Question:
     """Is the metric on the right side of its bound?"""
     bound, word, side = _limit(rule)
     model = held.challenger[rule.metric]
     return Question(
         rule.name, _subject(rule.metric, name), side * (model.value - bound), side * (model.draws - bound), 0.0, held.rows,
         f"{_subject(rule.metric, name)} is {model.value:.4f}", f"{word} {bound:g} is asked for", anchor=(bound, side),
+        undefined=undefined(rule.metric, held, every),
     )  # fmt: skip
 
 
-def _compare(rule: Rule, name: str, held: SliceEvidence) -> Question:
+def _compare(rule: Rule, name: str, held: SliceEvidence, every: SliceEvidence) -> Question:
     """Is the challenger good enough beside the champion?"""
     model, champion, sign = held.challenger[rule.metric], held.champion[rule.metric], _sign(rule.metric)
     gain, draws = sign * (model.value - champion.value), sign * (model.draws - champion.draws)
@@ -191,25 +199,36 @@ def _compare(rule: Rule, name: str, held: SliceEvidence) -> Question:
     margin = f"{abs(need):.2%} of it" if rule.relative else f"{abs(need):g}"
     allowed = "worse by at most" if rule.non_inferior_by is not None else "better by at least"
     wanted = f"it {'may' if rule.non_inferior_by is not None else 'must'} be {allowed} {margin}"
-    if rule.relative and not champion.value:
+    of_nothing = rule.relative and not champion.value
+    if of_nothing:
         wanted = f"the champion's {rule.metric} is 0, and a relative change of 0 means nothing: use an absolute margin"
     return Question(
         rule.name, _subject(rule.metric, name), gain, draws, need, held.rows,
         f"{_subject(rule.metric, name)} is {model.value:.4f}, the champion's {champion.value:.4f} on the same rows", wanted,
-        baseline=champion.value,
+        baseline=champion.value, undefined="" if of_nothing else undefined(rule.metric, held, every),
     )  # fmt: skip
 
 
-def _gap(rule: Rule, slices: dict[str, SliceEvidence]) -> Question:
-    """Are the best and the worst slice close enough?"""
+def _gap(rule: Rule, slices: dict[str, SliceEvidence], every: SliceEvidence, policy: ModelPolicy) -> Reason:
+    """Are the best and the worst slice close enough? A slice in which the metric has no value may be either."""
     values = {name: held.challenger[rule.metric] for name, held in slices.items()}
-    low, high = (pick(values, key=lambda name: values[name].value) for pick in (min, max))
-    gap, draws = values[high].value - values[low].value, values[high].draws - values[low].draws
-    return Question(
-        rule.name, f"{rule.metric} @ {_listed(rule)}", -gap, -draws, -float(rule.max_gap or 0.0),
-        min(held.rows for held in slices.values()),
-        f"{rule.metric} runs from {values[low].value:.4f} ({low}) to {values[high].value:.4f} ({high})",
-        f"a gap of at most {rule.max_gap:g} is allowed", anchor=(0.0, -1.0),
+    unknown = [name for name in values if not math.isfinite(values[name].value)]
+    known = {name: measured for name, measured in values.items() if name not in unknown}
+    subject = f"{rule.metric} @ {_listed(rule)}"
+    if len(known) > 1:
+        low, high = (pick(known, key=lambda name: known[name].value) for pick in (min, max))
+        gap, draws = values[high].value - values[low].value, values[high].draws - values[low].draws
+        reason = _answer(Question(
+            rule.name, subject, -gap, -draws, -float(rule.max_gap or 0.0), min(held.rows for held in slices.values()),
+            f"{rule.metric} runs from {values[low].value:.4f} ({low}) to {values[high].value:.4f} ({high})",
+            f"a gap of at most {rule.max_gap:g} is allowed", anchor=(0.0, -1.0),
+        ), policy)  # fmt: skip
+        if not unknown or reason.outcome is Outcome.FAILED:
+            return reason
+    return Reason(
+        rule=rule.name, subject=subject, outcome=Outcome.INCONCLUSIVE, bound=rule.max_gap,
+        sentence=f"{_subject(rule.metric, unknown[0])} {undefined(rule.metric, slices[unknown[0]], every)}; "
+                 f"a gap of at most {rule.max_gap:g} is allowed",
     )  # fmt: skip
 
 
@@ -237,8 +256,10 @@ def _answer(question: Question, policy: ModelPolicy) -> Reason:
 
     q = question
     if not math.isfinite(q.gain):
-        return Reason(rule=q.rule, subject=q.subject, outcome=Outcome.FAILED, baseline=_round(q.baseline),
-                      sentence=f"{q.subject} is not a number on these rows; {q.wanted}")  # fmt: skip
+        return Reason(
+            rule=q.rule, subject=q.subject, outcome=Outcome.INCONCLUSIVE if q.undefined else Outcome.FAILED,
+            baseline=_round(q.baseline), sentence=f"{q.subject} {q.undefined or 'cannot be compared'}; {q.wanted}",
+        )  # fmt: skip
     observed, bound = _round(shown(q.gain)), _round(shown(q.need))
     if policy.uncertainty == "point":
         return Reason(rule=q.rule, subject=q.subject, outcome=Outcome.PASSED if q.gain >= q.need else Outcome.FAILED,
