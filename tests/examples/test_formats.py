@@ -52,14 +52,15 @@ def tfrecord(examples: list[dict[str, Any]]) -> bytes:
     return written
 
 
-def test_avro(tmp_path: Path) -> None:
+@pytest.mark.parametrize("codec", ["null", "deflate", "snappy", "zstandard", "bzip2", "xz"])
+def test_avro(tmp_path: Path, codec: str) -> None:
     fields = [
         {"name": "id", "type": "long"},
         {"name": "x", "type": "double"},
         {"name": "name", "type": ["null", "string"]},
     ]
     with (tmp_path / "d.avro").open("wb") as handle:
-        fastavro.writer(handle, {"type": "record", "name": "Row", "fields": fields}, ROWS, codec="deflate")
+        fastavro.writer(handle, {"type": "record", "name": "Row", "fields": fields}, ROWS, codec=codec)
     assert rows(tmp_path, Source(uri=str(tmp_path / "d.avro"))) == ROWS
 
 
