@@ -235,8 +235,7 @@ def _from_text(text: str, kind: str, notation: Notation, column: str) -> Convers
     number = notation.number(text)
     cast = f"TRY_CAST({number} AS {SQL_TYPES[kind]})"
     if kind == "int64":  # DuckDB rounds the text of a fraction, and takes 0x1F and 1_000
-        odd = f"({cast}::VARCHAR IS DISTINCT FROM {number} AND NOT regexp_full_match({number}, ' *[+-]?[0-9]+([.]0*)? *'))"
-        lost = f"{cast} IS NULL OR {odd}"
+        lost = f"{cast} IS NULL OR NOT regexp_full_match({number}, ' *[+-]?[0-9]+([.]0*)? *')"
     else:
         whole = f"regexp_full_match({number}, ' *[+-]?[0-9]+ *') AND coalesce(TRY_CAST({number} AS HUGEINT) <> TRY_CAST({cast} AS HUGEINT), true)"
         beyond = f"isinf({cast}) AND NOT regexp_full_match({number}, '(?i) *[+-]?inf(inity)? *')"

@@ -7,18 +7,21 @@ a column is of a kind only where every value looked at is.
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from sluice.examples.conversion import CLOCK, DATE, ZONE, Notation, number_pattern
 from sluice.examples.sql import quote
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     import duckdb
 
 INT, REAL, SPECIAL, BOOL, DAY, LOCAL, ZONED, TEXT, NESTED = (1 << bit for bit in range(9))
-MOST, LEAST, CELLS = 20_480, 256, 4_000_000
+MOST, LEAST, CELLS = 20_480, 256, 1_500_000
+AT_ONCE = 100
+"""Columns that are looked at in one query: each takes vectors for some forty expressions."""
 SPECIALS = "(?i)[+-]?(?:nan|inf(?:inity)?)"
 
 
@@ -46,11 +49,28 @@ def classes(
     """
     found = dict.fromkeys(texts, 0)
     class_of = _json_class if json else _class
-    listed = ", ".join(f"bit_or({class_of(text, notation)})" for text in texts.values())
     for sample in samples if texts else ():
-        seen = database.execute(f"SELECT {listed} FROM {sample}").fetchall()[0]  # noqa: S608
-        found = {column: found[column] | (bits or 0) for column, bits in zip(texts, seen, strict=True)}
+        table = sample
+        if len(texts) > AT_ONCE:  # it is read once, and looked at in parts
+            table = "wide_sample"
+            listed = ", ".join(f"{text} AS _{number}" for number, text in enumerate(texts.values()))
+            database.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS SELECT {listed} FROM {sample}")  # noqa: S608
+        names = {
+            column: f"_{number}" if table != sample else text for number, (column, text) in enumerate(texts.items())
+        }
+        for columns in batched(texts, AT_ONCE):
+            listed = ", ".join(f"bit_or({class_of(names[column], notation)})" for column in columns)
+            seen = database.execute(f"SELECT {listed} FROM {table}").fetchall()[0]  # noqa: S608
+            found |= {column: found[column] | (bits or 0) for column, bits in zip(columns, seen, strict=True)}
+    database.execute("DROP TABLE IF EXISTS wide_sample")
     return found
+
+
+def batched(items: Iterable[str], size: int) -> Iterator[list[str]]:
+    """As many at a time."""
+    rest = iter(items)
+    while batch := list(islice(rest, size)):
+        yield batch
 
 
 def too_long(database: duckdb.DuckDBPyConnection, samples: Sequence[str], values: dict[str, str]) -> set[str]:

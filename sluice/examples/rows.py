@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 CAUSE, TEXT = "__cause", "__text"
 MOST, LEAST, CELLS = 131_072, 4_096, 2_000_000
+THREAD_CELLS = 1_500
+"""Columns times threads: for every column each thread holds vectors of some 200 KiB, and DuckDB's memory is bounded."""
 
 
 def batch_rows(columns: dict[str, str]) -> int:
@@ -40,6 +42,8 @@ def stream(
     Raises:
         SluiceError: the source stops in the middle, or is not what its first rows said; names the file that was read.
     """
+    (threads,) = database.execute("SELECT current_setting('threads')").fetchall()[0]
+    database.execute(f"SET threads = {max(1, min(threads, THREAD_CELLS // len(columns)))}")
     query = " UNION ALL ".join(_query(reading, part, columns, split, notation) for part in reading.parts)
     with explaining(
         reading.failures, uri, "see source.format and source.types", lambda: culprit(database, reading, uri)
@@ -48,20 +52,33 @@ def stream(
 
 
 def _query(reading: Reading, part: Part, columns: dict[str, str], split: Split, notation: Notation) -> str:
-    values, causes = [], [reading.malformed] if reading.malformed else []
+    """SQL of a part's rows.
+
+    The cause is one CASE of all columns' conditions, and the text is made of it in a projection of its own: DuckDB holds a
+    vector for every expression, which a wide table has a great many of.
+    """
+    values, causes = (
+        [],
+        [f"WHEN ({reading.malformed}) IS NOT NULL THEN ({reading.malformed})"] if reading.malformed else [],
+    )
     for column, kind in columns.items():
         given = part.types.get(column, "NULL")
         made = convert(part.values.get(column, _name(column)), given, kind, notation, column)
-        values.append(f"{made.value} AS {_name(column)}")
+        values.append(made.value)
         if made.lost:
-            causes.append(f"CASE WHEN {made.lost} THEN {_quote(made.cause)} END")
+            causes.append(f"WHEN {made.lost} THEN {_quote(made.cause)}")
         if column in (split.column, split.time.column if split.time else ""):
-            causes.append(_unplaced(column, made.value, split))
-    cause = f"coalesce({', '.join(causes)}, NULL)" if causes else "NULL"
-    text = f"CASE WHEN {cause} IS NOT NULL THEN {reading.raw or _as_json(part, columns)} END" if causes else "NULL"
+            causes += _unplaced(column, made.value, split)
+    file = f"{reading.file or _quote('')} AS {FILE}"
+    if not causes:
+        listed = ", ".join(f"{value} AS {_name(column)}" for value, column in zip(values, columns, strict=True))
+        return f"SELECT {listed}, NULL::VARCHAR AS {CAUSE}, NULL::VARCHAR AS {TEXT}, {file} FROM {part.table}"  # noqa: S608
+    text = f"CASE WHEN {CAUSE} IS NOT NULL THEN {reading.raw or _as_json(part, columns)} END"
+    stored = ", ".join(f"__stored_{number} AS {_name(column)}" for number, column in enumerate(columns))
+    inner = ", ".join(f"{value} AS __stored_{number}" for number, value in enumerate(values))
     return (
-        f"SELECT {', '.join(values)}, {cause}::VARCHAR AS {CAUSE}, {text}::VARCHAR AS {TEXT}, "  # noqa: S608
-        f"{reading.file or _quote('')} AS {FILE} FROM {part.table}"
+        f"SELECT {stored}, {CAUSE}, {text}::VARCHAR AS {TEXT}, {file} "  # noqa: S608
+        f"FROM (SELECT *, {inner}, (CASE {' '.join(causes)} END)::VARCHAR AS {CAUSE} FROM {part.table})"
     )
 
 
@@ -109,8 +126,8 @@ class Dropped:
         )
 
 
-def _unplaced(column: str, value: str, split: Split) -> str:
-    """SQL of the cause of a row that no split can take."""
+def _unplaced(column: str, value: str, split: Split) -> list[str]:
+    """SQL of the cases of a row that no split can take, each with its cause."""
     cases = [f"WHEN {value} IS NULL THEN {_quote(f'column {column!r} is empty, and the split goes by it')}"]
     if split.names:
         known = ", ".join(map(_quote, split.names))
@@ -121,4 +138,4 @@ def _unplaced(column: str, value: str, split: Split) -> str:
             f"WHEN NOT regexp_full_match({value}, '[A-Za-z_][A-Za-z0-9_]*') "
             f"THEN {_quote(f'column {column!r} is no name of a split (letters, digits, _)')}"
         )
-    return f"CASE {' '.join(cases)} END"
+    return cases

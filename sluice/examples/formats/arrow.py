@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     Batches = Iterator[pa.RecordBatch]
 
-ROWS = 16_384
+ROWS, CELLS = 16_384, 500_000
 BUFFER = 1 << 20
 
 
@@ -105,6 +105,11 @@ def stream(
     fields = {item.name: item.type for item in first.schema}
     part = _part(database, fields, chain([first], batches), lambda: [first], failures, [where])
     return Reading([part], version=version, failures=failures)
+
+
+def batch_rows(columns: int) -> int:
+    """Rows of a batch that is made of Python's objects: fewer of wider tables."""
+    return max(64, min(ROWS, CELLS // max(1, columns)))
 
 
 @contextmanager

@@ -58,7 +58,8 @@ class Records:
         """Its rows."""
         import pyarrow as pa
 
-        while held := list(islice(self._records, arrow.ROWS)):
+        rows = arrow.batch_rows(len(self.schema))
+        while held := list(islice(self._records, rows)):
             yield pa.RecordBatch.from_pylist(held, schema=self.schema)
 
 

@@ -58,7 +58,7 @@ class Examples:
         import pyarrow as pa
 
         self._where, self._rows = where, _rows(file, where)
-        self._held = list(islice(self._rows, MOST))
+        self._held = list(_first(self._rows))
         kinds: dict[str, set[str]] = {}
         several: set[str] = set()
         for row in self._held:
@@ -76,6 +76,10 @@ class Examples:
         self.left_out = {
             name: " or ".join(sorted(kind)) for name, kind in kinds.items() if name not in self.schema.names
         }
+        self._takes: dict[str, tuple[set[str], bool]] = {name: (set(LISTS), True) for name in self.left_out}
+        for item in self.schema:
+            listed = pa.types.is_list(item.type)
+            self._takes[item.name] = (_takes(item.type.value_type if listed else item.type), listed)
 
     def batches(self) -> arrow.Batches:
         """Its rows; a feature without a value is missing."""
@@ -83,25 +87,21 @@ class Examples:
 
         number, rows = 0, chain(self._held, self._rows)
         self._held = []
-        while held := list(islice(rows, arrow.ROWS)):
+        size = arrow.batch_rows(len(self.schema))
+        while held := list(islice(rows, size)):
             for row in held:
                 number += 1
                 self._check(row, number)
             yield pa.RecordBatch.from_arrays([self._column(item, held) for item in self.schema], schema=self.schema)
 
     def _check(self, row: Record, number: int) -> None:
-        import pyarrow as pa
-
         for name, (kind, values) in row.items():
-            if name in self.left_out:
-                continue
-            if name not in self.schema.names:
+            takes, listed = self._takes.get(name, (None, False))
+            if takes is None:
                 what = f"feature {name!r} is not in the first records"
-            elif kind and not pa.types.is_list(held := self.schema.field(name).type) and len(values) > 1:
+            elif kind and len(values) > 1 and not listed:
                 what = f"feature {name!r} has {len(values)} values, and one in the first records"
-            elif kind and kind not in _takes(
-                held.value_type if pa.types.is_list(held := self.schema.field(name).type) else held
-            ):
+            elif kind and kind not in takes:
                 what = f"feature {name!r} is a {kind}, and another in the first records"
             else:
                 continue
@@ -115,6 +115,16 @@ class Examples:
         if pa.types.is_list(item.type):
             return pa.array(found, item.type)
         return pa.array([values[0] if values else None for values in found], item.type)
+
+
+def _first(rows: Iterator[Record]) -> Iterator[Record]:
+    """The rows that show what features there are: fewer of wider ones."""
+    cells = 0
+    for row in islice(rows, MOST):
+        yield row
+        cells += len(row)
+        if cells >= arrow.CELLS:
+            return
 
 
 def begins(head: bytes) -> bool:
