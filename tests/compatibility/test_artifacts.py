@@ -104,11 +104,13 @@ def test_the_frozen_model_has_the_frozen_metrics(run: Path, tmp_path: Path) -> N
     verdict, _ = evaluate(
         Examples.load(run / "ingest" / "examples"), model=run / "train" / "model", champion=run / "resolve" / "model",
         champion_version=frozen.baseline, policy=ModelPolicy.model_validate(frozen.policy), evaluation_out=tmp_path / "evaluation",
-        report_out=tmp_path / "report.html",
+        report_out=tmp_path / "report.html", champion_statistics=run / "resolve" / "statistics",
     )  # fmt: skip
-    assert (verdict.status, len(verdict.reasons)) == (frozen.status, len(frozen.reasons))
-    for ours, theirs in zip(verdict.reasons, frozen.reasons, strict=True):
-        assert (ours.rule, ours.subject, ours.outcome) == (theirs.rule, theirs.subject, theirs.outcome)
+    assert verdict.status == frozen.status
+    again = {(reason.rule, reason.subject): reason for reason in verdict.reasons}
+    for theirs in frozen.reasons:  # a later release may have further rules
+        ours = again[theirs.rule, theirs.subject]
+        assert ours.outcome == theirs.outcome
         assert ours.observed == pytest.approx(theirs.observed, abs=1e-6)
         assert ours.interval == pytest.approx(theirs.interval, abs=1e-6)
     ours, theirs = (pq.read_table(folder / "predictions.parquet") for folder in (tmp_path / "evaluation", run / "evaluate" / "evaluation"))  # fmt: skip
