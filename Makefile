@@ -70,7 +70,7 @@ faults: setup $(data) ## Plant faults in data, models and pushes, and print what
 	@.venv-components/bin/python -m tests.faults.model 2>/dev/null
 	@.venv/bin/python -m tests.faults.push 10
 
-soak: setup ## Five writers of the journal at once, killed at random, beside pushes; 5 minutes
+soak: setup ## Five writers of the journal at once, killed at random, beside pushes; a minute
 	@.venv/bin/python -m tests.soak.journal
 
 images: ## Build every image, and publish its size   [CONTAINER_ENGINE=docker|podman] [BASE_IMAGE=...] [REGISTRY=...] [IMAGES="light push"]
