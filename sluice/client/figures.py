@@ -74,11 +74,13 @@ def _transform_line(facts: Figures) -> str:
 
 def _train(step: Step) -> Figures:
     metadata = _of(step, "metrics")
-    return {name: metadata[name] for name in ("steps", "loss", "validation_loss") if name in metadata}
+    return {name: metadata[name] for name in ("steps", "steps_trained", "loss", "validation_loss") if name in metadata}
 
 
 def _train_line(facts: Figures) -> str:
-    told = [f"{facts['steps']:,} steps"] if "steps" in facts else []
+    told = [f"{facts['steps_trained']:,} steps"] if "steps_trained" in facts else []
+    if told and facts["steps"] != facts["steps_trained"]:
+        told = [f"{told[0]}, kept step {facts['steps']:,}"]
     told += [f"loss {facts['loss']:.4f}"] if "loss" in facts else []
     told += [f"{facts['validation_loss']:.4f} on rows held back"] if "validation_loss" in facts else []
     return ", ".join(told)

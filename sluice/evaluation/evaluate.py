@@ -14,6 +14,7 @@ from sluice.examples import row_hashes
 from sluice.gates.model.judge import judge
 from sluice.gates.verdict import CHAMPION_STATISTICS
 from sluice.models import adapter
+from sluice.models.manifest import ModelManifest
 from sluice.progress import progress
 
 if TYPE_CHECKING:
@@ -74,8 +75,13 @@ def evaluate(
     verdict = assess(scored, policy, subjects, champion_version if champion else None, identical=identical,
                      splits={split: examples.judged(split)}, evaluation_out=evaluation_out, report_out=report_out, measured=measured,
                      seen=row_hashes.count(examples, split, champion_statistics) if champion else None,
-                     notes=examples.manifest.notes())  # fmt: skip
+                     notes=[*examples.manifest.notes(), *_of_training(model)])  # fmt: skip
     return verdict, scored
+
+
+def _of_training(model: Path) -> list[str]:
+    """What is worth knowing of the candidate's training; nothing where no manifest says."""
+    return list(ModelManifest.load(model).training.get("notes", []))
 
 
 def assess(

@@ -20,13 +20,18 @@ CURVE = """<svg viewBox="-40 -8 660 220" role="img" aria-label="learning curve">
 <line x1="{{ kept }}" x2="{{ kept }}" y1="0" y2="190" stroke="var(--dim)" stroke-dasharray="2 4"/>
 <text x="600" y="210" text-anchor="end" font-size="10" fill="var(--dim)">{{ steps }} steps</text></svg>"""
 
+NOTES = """{% if notes %}<ul>{% for note in notes %}<li>{{ note }}</li>{% endfor %}</ul>{% endif %}"""
+LIMITS = {"steps": "steps, at most", "epochs": "epochs, at most", "min_steps": "steps, at least"}
+"""What the trainer was told, beside ``steps_trained``, which is what it did."""
+
 FACTS = """<table>{% for name, value in rows %}<tr><th>{{ name }}</th><td>{{ value }}</td></tr>{% endfor %}</table>"""
 
 
 def write(path: Path, manifest: ModelManifest, curve: Curve | None) -> None:
     """Write the report as one HTML file."""
-    facts = [*manifest.training.items(), ("features", ", ".join(manifest.features)), *manifest.libraries.items()]
-    sections = [("Learning curve", drawn(curve))] if curve and curve.steps else []
+    training = {LIMITS.get(name, name): value for name, value in manifest.training.items() if name != "notes"}
+    facts = [*training.items(), ("features", ", ".join(manifest.features)), *manifest.libraries.items()]
+    sections = [("Learning curve", drawn(curve) + render(NOTES, notes=curve.notes))] if curve and curve.steps else []
     save(path, page("Training", [*sections, ("How it was made", render(FACTS, rows=facts))]))
 
 

@@ -62,12 +62,14 @@ def run(
     model.metadata.update(framework=manifest.flavor, task=str(manifest.task))
     record(model, golden, report)
     if curve is not None:
+        model.metadata["notes"] = curve.notes
         _log(curve, metrics)
 
 
 def _log(curve: Curve, metrics: Metrics) -> None:
     """The learning curve as KFP draws it: the last losses, and some points of the way there."""
     metrics.log_metric("steps", float(curve.kept))
+    metrics.log_metric("steps_trained", float(curve.steps[-1]))
     lines = {"loss": curve.loss, "validation_loss": curve.validation}
     for name, values in lines.items():
         if values:

@@ -61,12 +61,14 @@ class Curve:
         loss: mean training loss since the point before.
         validation: loss on the rows held back; empty where none are.
         kept: the step whose weights were kept.
+        notes: what is worth knowing of the training, in sentences: that it stopped early, was short, or ended too soon.
     """
 
     steps: list[int] = field(default_factory=list)
     loss: list[float] = field(default_factory=list)
     validation: list[float] = field(default_factory=list)
     kept: int = 0
+    notes: list[str] = field(default_factory=list)
 
 
 class Fitted(Protocol):

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from sluice.training.devices import Devices
     from sluice.training.spec import Trainer
 
+SHORT = 200
+"""Steps below which a training is called short."""
+STILL = 0.01
+"""Part of the loss by which the last check must have bettered the one before for the loss to be called falling."""
 CHUNK = 100
 """Steps that run in the graph before Python looks at the loss."""
 
@@ -137,7 +141,7 @@ def fit(learner: Learner, columns: dict[str, np.ndarray], trainer: Trainer, chec
         raise SluiceError(f"{len(columns[LABEL])} rows are too few to hold back {trainer.validation:.0%}",
                           where="trainer.validation", remedy="give more data, or set it to 0")  # fmt: skip
     held = _gather(columns, cut.looked_at()) if cut.held else None
-    total = min(trainer.steps, math.ceil(trainer.epochs * cut.rows / trainer.batch_size))
+    total = planned(trainer, cut.rows)
     state = _resumed(learner, checkpoints)
     batches = itertools.islice(order(cut.rows, trainer.batch_size, trainer.seed), state.step, None)
     while state.step < total and not (trainer.patience and state.waited >= trainer.patience):
@@ -155,12 +159,44 @@ def fit(learner: Learner, columns: dict[str, np.ndarray], trainer: Trainer, chec
         progress(seen)
         if checkpoints.due(before, state.step):
             _save(learner, state, checkpoints)
-    if not state.kept:
-        return replace(state.curve, kept=state.step)
-    learner.model.set_weights(state.kept)
-    kept = state.curve.steps[int(np.argmin(state.curve.validation))]
-    progress(f"kept the weights of step {kept:,}")
-    return replace(state.curve, kept=kept)
+    kept = state.step
+    if state.kept:
+        learner.model.set_weights(state.kept)
+        kept = state.curve.steps[int(np.argmin(state.curve.validation))]
+        progress(f"kept the weights of step {kept:,}")
+    curve = replace(state.curve, kept=kept)
+    curve = replace(curve, notes=notes(curve, total))
+    for note in curve.notes:
+        progress(note)
+    return curve
+
+
+def planned(trainer: Trainer, rows: int) -> int:
+    """Steps of a training that does not stop early."""
+    passes = math.ceil(trainer.epochs * rows / trainer.batch_size)
+    return min(trainer.steps, max(trainer.min_steps, passes))
+
+
+def notes(curve: Curve, total: int) -> list[str]:
+    """What is worth knowing of a training that has ended.
+
+    Args:
+        curve: its curve, with the step whose weights were kept.
+        total: steps that were planned.
+    """
+    done, held = curve.steps[-1], curve.validation
+    told = []
+    if done < total:
+        told.append(
+            f"the training stopped early, after {done:,} of {total:,} steps: the loss on rows held back was lowest at step {curve.kept:,}"
+        )
+    if total < SHORT:
+        told.append(f"the training was short: {total:,} steps; raise trainer.steps and trainer.min_steps")
+    if len(held) > 1 and done == total and min(held) == held[-1] < (1 - STILL) * held[-2]:
+        told.append(
+            f"the loss on rows held back was still falling at the last step, {done:,}: raise trainer.steps or trainer.epochs"
+        )
+    return told
 
 
 def _gather(columns: dict[str, np.ndarray], rows: np.ndarray) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from sluice.config.base import Strict
 from sluice.modules import Code
 
 LOOP = (
-    "steps", "epochs", "batch_size", "learning_rate", "hidden", "dropout", "validation", "patience", "precision",
+    "steps", "epochs", "min_steps", "batch_size", "learning_rate", "hidden", "dropout", "validation", "patience", "precision",
     "checkpoints", "warm_start",
 )  # fmt: skip
 """Options that only a training loop of steps can follow."""
@@ -52,16 +52,18 @@ class Trainer(Strict):
             of a JSON object, which is how a use case's travel: a struct of KFP does not tell 1 from 1.0 (one feature, or
             all), and hands on no null: for an estimator's None write the text ``none``.
         steps: optimizer steps, at most.
-        epochs: passes over the train split, at most: on little data, steps end here.
+        epochs: passes over the train split, at most: on little data, steps end here, but for `min_steps`.
+        min_steps: steps that little data gets whatever `epochs` says: ten passes over 266 rows are 11 steps, which train nothing.
         batch_size: examples a step; of all workers together.
         learning_rate: of Adam.
         hidden: units of the hidden layers of ``wide_and_deep`` and ``mlp``.
         dropout: fraction dropped after each hidden layer.
         seed: of initial weights and of the order of examples.
         class_weights: ``off``, ``balanced`` (every class weighs the same in sum) or a weight by class.
-        validation: fraction of the train split that is held back to see the loss on (every so many-th row).
+        validation: fraction of the train split that is held back to see the loss on (every so many-th row); 0: none is, and
+            all steps are trained.
         patience: stop after so many checks (one every 100 steps) that did not better the loss on the rows held back, and
-            keep the best weights; 0: train to the end.
+            keep the best weights; 0: train to the end, and keep the last.
         precision: of the arithmetic: ``float32``, ``mixed_bfloat16``, ``mixed_float16``, or ``auto`` (what the GPU is
             fast in; float32 without one). The export always is float32.
         checkpoints: URI of a folder where a training that is killed leaves off, and from which the same training goes
@@ -76,18 +78,27 @@ class Trainer(Strict):
     hyperparameters: dict[str, Any] = Field(default_factory=dict)
     steps: int = Field(default=2000, ge=1)
     epochs: float = Field(default=10.0, gt=0)
+    min_steps: int = Field(default=500, ge=1)
     batch_size: int = Field(default=256, ge=1)
     learning_rate: float = Field(default=0.002, gt=0)
     hidden: list[Annotated[int, Field(ge=1)]] = Field(default=[64, 32])
     dropout: float = Field(default=0.0, ge=0, lt=1)
     seed: int = 0
     class_weights: Literal["off", "balanced"] | dict[str, float] = "off"
-    validation: float = Field(default=0.0, ge=0, le=0.5)
-    patience: int = Field(default=0, ge=0)
+    validation: float = Field(default=0.1, ge=0, le=0.5)
+    patience: int = Field(default=5, ge=0)
     precision: Literal["float32", "auto", "mixed_bfloat16", "mixed_float16"] = "float32"
     checkpoints: str = ""
     checkpoint_steps: int = Field(default=500, ge=100)
     warm_start: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_rows_held_back(cls, value: Any) -> Any:
+        """Nothing is waited for where no rows are held back, unless it is asked for, which is refused below."""
+        if isinstance(value, dict) and value.get("validation") == 0:
+            return {"patience": 0, **value}
+        return value
 
     @field_validator("hyperparameters", mode="before")
     @classmethod

@@ -158,8 +158,10 @@ def _manifest(fitted: Fitted, job: Job, lineage: dict[str, Any], examples: Examp
         "rows": len(job.columns[LABEL]), **lineage, "preprocessing": digest.of_tree(job.preprocessing),
         **warm.inputs(job),
     }  # fmt: skip
-    if fitted.curve and fitted.curve.loss:
-        training["loss"] = round(fitted.curve.loss[-1], 6)
+    if (curve := fitted.curve) and curve.loss:
+        training |= {
+            "loss": round(curve.loss[-1], 6), "steps_trained": curve.steps[-1], "step_kept": curve.kept, "notes": curve.notes,
+        }  # fmt: skip
     return ModelManifest(
         flavor=fitted.flavor, task=job.task, label=label.column, classes=job.classes, features=job.plan.raw,
         training=training, libraries=_libraries(*fitted.libraries),

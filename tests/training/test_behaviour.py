@@ -19,10 +19,10 @@ from sluice.errors import SluiceError
 from sluice.examples.dataset import Examples
 from sluice.features.preprocessing import Plan
 from sluice.models import adapter
-from sluice.models.manifest import Task
+from sluice.models.manifest import ModelManifest, Task
 from sluice.modules import UserCodeError
-from sluice.training import batches, keras
-from sluice.training.contract import Job
+from sluice.training import batches, keras, loop
+from sluice.training.contract import Curve, Job
 from sluice.training.spec import Label, Trainer
 from tests import made
 from tests.training.test_train import FEATURES, table
@@ -71,11 +71,57 @@ def test_it_stops_early_and_keeps_the_best_weights(
     best = int(np.argmin(losses))
     assert len(losses) == best + 1 + 3
     assert f"kept the weights of step {100 * (best + 1):,}" in said
-    train(prepared, tmp_path / "short", **{**given, "steps": 100 * (best + 1)}, validation=0.2)
+    train(prepared, tmp_path / "short", **{**given, "steps": 100 * (best + 1)}, validation=0.2, patience=0)
     np.testing.assert_array_equal(golden(tmp_path / "patient"), golden(tmp_path / "short"))
     report = (tmp_path / "patient" / "train.html").read_text()
     assert report.count("<polyline") == 2
     assert "loss on rows held back" in report
+    trained = ModelManifest.load(tmp_path / "patient" / "model").training
+    assert (trained["steps_trained"], trained["step_kept"]) == (100 * len(losses), 100 * (best + 1))
+    (note,) = trained["notes"]
+    assert note.startswith(f"the training stopped early, after {100 * len(losses):,} of 3,000 steps")
+    assert note in report
+    assert "<th>steps, at most</th><td>3000</td>" in report
+    assert f"<th>steps_trained</th><td>{100 * len(losses)}</td>" in report
+
+
+@pytest.mark.parametrize(
+    ("trainer", "rows", "steps"),
+    [({}, 240, 500), ({}, 61_000, 2000), ({}, 20_000, 782), ({"steps": 100}, 240, 100), ({"min_steps": 1}, 266, 11)],
+)
+def test_steps_that_are_planned(trainer: dict[str, object], rows: int, steps: int) -> None:
+    assert loop.planned(Trainer.model_validate(trainer), rows) == steps
+
+
+@pytest.mark.parametrize(
+    ("held", "kept", "total", "note"),
+    [
+        ([0.5, 0.4, 0.41, 0.42], 200, 1000, "stopped early, after 400 of 1,000 steps: .* lowest at step 200"),
+        ([0.5, 0.4], 200, 200, "still falling at the last step, 200"),
+        ([0.5, 0.499], 200, 200, ""),
+        ([0.5, 0.4, 0.41], 200, 300, ""),
+        ([0.5], 100, 100, "the training was short: 100 steps"),
+        ([], 300, 300, ""),
+    ],
+)
+def test_notes_on_a_training(held: list[float], kept: int, total: int, note: str) -> None:
+    steps = [100 * (i + 1) for i in range(len(held) or 3)]
+    told = loop.notes(Curve(steps, [0.5] * len(steps), held, kept), total)
+    assert len(told) == bool(note)
+    assert re.search(note, " ".join(told))
+
+
+def test_defaults_train_a_small_table(tmp_path: Path) -> None:
+    """266 rows: a model that is better than the best constant, on rows that it has not seen."""
+    examples = made.examples(tmp_path / "examples", table(266))
+    folder = made.trained(tmp_path, examples, FEATURES, LABEL, Trainer())
+    held = pa.concat_tables([pa.Table.from_batches([batch]) for batch in examples.batches("eval")])
+    label = np.asarray(held["label"].to_pylist(), np.float64)
+    answer = np.clip(adapter.load(folder / "model").predict(held), 1e-7, 1 - 1e-7)
+    loss = -(label * np.log(answer) + (1 - label) * np.log(1 - answer)).mean()
+    share = label.mean()
+    assert loss < 0.9 * -(share * np.log(share) + (1 - share) * np.log(1 - share))
+    assert ModelManifest.load(folder / "model").training["steps_trained"] > 100
 
 
 def test_too_few_rows_to_hold_some_back(prepared: Path, tmp_path: Path) -> None:
@@ -152,7 +198,6 @@ def test_warm_up_requests_are_the_model_s_own(prepared: Path) -> None:
     from tensorflow_serving.apis import prediction_log_pb2
 
     from sluice.features.raw import arrays
-    from sluice.models.manifest import ModelManifest
     from sluice.training import warmup
 
     file = prepared / "model" / warmup.WARMUP_FILE
@@ -378,7 +423,8 @@ def test_the_curve_among_kfp_s_metrics() -> None:
     assert metrics.metadata["steps"] == 2000
     assert (metrics.metadata["loss"], metrics.metadata["validation_loss"]) == (1 / 2000, 2 / 2000)
     assert metrics.metadata["loss_step_000100"] == 1 / 100
-    assert len(metrics.metadata) == 3 + 2 * 10
+    assert metrics.metadata["steps_trained"] == 3000
+    assert len(metrics.metadata) == 4 + 2 * 10
 
 
 def test_a_table_without_ids_or_numbers(tmp_path: Path) -> None:

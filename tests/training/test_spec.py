@@ -17,7 +17,7 @@ from sluice.training.spec import Trainer
         ({"name": "own"}, "`code` and the name `own` go together"),
         ({"code": "mine"}, "`code` and the name `own` go together"),
         ({"name": "own", "code": "mine.py"}, "needs its sha256"),
-        ({"patience": 3}, "patience needs rows held back"),
+        ({"patience": 3, "validation": 0}, "patience needs rows held back"),
         ({"estimator": "sklearn.svm.SVC"}, "estimator goes with the name `sklearn`"),
         (
             {"name": "sklearn", "steps": 10, "warm_start": True},
@@ -49,6 +49,16 @@ def test_hyperparameters_as_text_keep_their_types() -> None:
 
 
 def test_a_dumped_trainer_is_the_same_again() -> None:
-    for given in ({"name": "sklearn", "class_weights": {"1": 2.0}}, {"name": "own", "code": {"module": "mine"}}):
+    for given in (
+        {},
+        {"validation": 0},
+        {"name": "sklearn", "class_weights": {"1": 2.0}},
+        {"name": "own", "code": {"module": "mine"}},
+    ):
         trainer = Trainer.model_validate(given)
         assert Trainer.model_validate(trainer.model_dump(mode="json")) == trainer
+
+
+def test_nothing_is_waited_for_where_no_rows_are_held_back() -> None:
+    assert (Trainer().validation, Trainer().patience) == (0.1, 5)
+    assert Trainer(validation=0).patience == 0
