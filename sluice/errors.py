@@ -32,6 +32,16 @@ class SluiceError(Exception):
         return f"{text}\n  {self.remedy}" if self.remedy else text
 
 
+def shorten(text: str, width: int) -> str:
+    """A text of at most so many characters, cut between words where it has any, with ``...`` where something was cut."""
+    text = text.strip()
+    if len(text) <= width:
+        return text
+    start = text[: width - 3]
+    words = start.rpartition(" ")[0] if text[width - 3] != " " else start
+    return f"{(words if len(words) > width // 2 else start).rstrip()}..."
+
+
 def first_line(error: BaseException) -> str:
     """What another library's error says first (Keras and the stores go on for many lines), without colours."""
     return re.sub(r"\x1b\[\d*m", "", str(error)).strip().partition("\n")[0]

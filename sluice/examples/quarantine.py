@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from sluice.errors import SluiceError
+from sluice.errors import SluiceError, shorten
 from sluice.examples.formats import FILE
 from sluice.examples.rows import CAUSE, TEXT
 from sluice.examples.sql import quote as _quote
@@ -129,7 +129,7 @@ def hold(database: duckdb.DuckDBPyConnection, found: int, rows: int, limits: Qua
     if found <= limits.max_rows and found <= limits.max_fraction * rows:
         return
     first = database.execute(f"SELECT line, cause, text FROM quarantine ORDER BY source, line LIMIT {SHOWN}").fetchall()  # noqa: S608
-    shown = "\n".join(f"  line {line}: {cause}: {text[:120]}" for line, cause, text in first)
+    shown = "\n".join(f"  line {line}: {cause}: {shorten(text, 120)}" for line, cause, text in first)
     raise SluiceError(
         f"{found:,} of {rows:,} rows do not parse, and {limits.max_rows:,} rows and {limits.max_fraction:.2%} may be malformed"
         f"\n{shown}\n",

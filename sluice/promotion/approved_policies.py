@@ -21,7 +21,7 @@ from pydantic import ValidationError
 
 from sluice import digest
 from sluice.config.explain import explain
-from sluice.errors import SluiceError
+from sluice.errors import SluiceError, shorten
 from sluice.gates.data.policy import DataPolicy
 from sluice.gates.model.policy import ModelPolicy
 from sluice.gates.service.policy import ServicePolicy
@@ -215,5 +215,4 @@ def differences(
 
 
 def _shown(value: Any) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."
+    return shorten(json.dumps(value), 80)

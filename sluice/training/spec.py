@@ -35,6 +35,8 @@ class Label(Strict):
     @model_validator(mode="before")
     @classmethod
     def _plain(cls, value: Any) -> Any:
+        if value is None or value == "":
+            raise ValueError("no label is named: give its column, e.g. label: late")
         return {"column": value} if isinstance(value, str) else value
 
 

@@ -15,7 +15,7 @@ from sluice.gates.data.drift import divergence, noise_floor
 from sluice.gates.data.evidence import Anomaly, DataEvidence, Distribution, Extent
 from sluice.gates.data.judge import judge
 from sluice.gates.data.policy import Bounds, DataPolicy, Drift
-from sluice.gates.verdict import Reason, Status, Verdict
+from sluice.gates.verdict import Outcome, Reason, Status, Verdict
 
 GOOD = DataEvidence(
     rows={"train": 8000, "eval": 2000}, label="late", label_values=2, features=("distance", "carrier"),
@@ -197,3 +197,19 @@ def test_the_floor_falls_with_the_rows() -> None:
     small = noise_floor(few, many, quantile=0.999, resamples=200, seed=0)
     large = noise_floor([c * 100 for c in few], [c * 100 for c in many], quantile=0.999, resamples=200, seed=0)
     assert small == pytest.approx(100 * large, rel=0.5)
+
+
+def test_a_missing_label_is_told_as_such() -> None:
+    """Not as "the label ''", and not as one that is constant."""
+    served = judge(
+        DataEvidence(rows={"train": 5000}, label="", label_values=2, features=("x",), missing={}),
+        DataPolicy(), subjects={}, baseline=None,
+    )  # fmt: skip
+    assert not [reason for reason in served.reasons if reason.rule == "label"]
+    absent = judge(
+        DataEvidence(rows={"train": 5000}, label="late", label_values=0, features=("x",), missing={}),
+        DataPolicy(), subjects={}, baseline=None,
+    )  # fmt: skip
+    (reason,) = (reason for reason in absent.reasons if reason.rule == "label")
+    assert reason.outcome is Outcome.FAILED
+    assert "it is not a column of the data, or has no value" in reason.sentence

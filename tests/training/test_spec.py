@@ -8,7 +8,7 @@ from datetime import date
 import pytest
 from pydantic import ValidationError
 
-from sluice.training.spec import Trainer
+from sluice.training.spec import Label, Trainer
 
 
 @pytest.mark.parametrize(
@@ -62,3 +62,9 @@ def test_a_dumped_trainer_is_the_same_again() -> None:
 def test_nothing_is_waited_for_where_no_rows_are_held_back() -> None:
     assert (Trainer().validation, Trainer().patience) == (0.1, 5)
     assert Trainer(validation=0).patience == 0
+
+
+@pytest.mark.parametrize("given", [None, ""])
+def test_a_label_without_a_name(given: object) -> None:
+    with pytest.raises(ValidationError, match="no label is named: give its column"):
+        Label.model_validate(given)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,6 +18,7 @@ import typer
 
 from sluice.client.exit_status import ExitStatus
 from sluice.client.options import Config, Overrides, parse_overrides
+from sluice.client.submission.cron import next_times, shown
 from sluice.client.submission.request import ServiceError
 from sluice.errors import SluiceError
 
@@ -95,21 +97,21 @@ def schedule(
 
     Example: sluice schedule kubeflow "0 3 * * 1" --config examples/flights
     """
-    if len(cron.split()) not in (5, 6):
-        raise SluiceError(f"{cron!r} is no cron expression", where="CRON",
-                          remedy="minute, hour, day, month, weekday: '0 3 * * 1' is Mondays at three")  # fmt: skip
+    times = next_times(cron, datetime.now(UTC), seconds=where is Where.KUBEFLOW)
     target, work = _prepared(where, config, overrides, pipeline, span, "")
     if dry_run:
-        typer.echo(json.dumps({"cron": cron, **target.request(work)}, indent=2))
+        comes = [time.isoformat() for time in times]
+        typer.echo(json.dumps({"cron": cron, "next": comes, **target.request(work)}, indent=2))
         return
     _warn_of_tags(work)
-    made = target.schedule(work, cron)
-    if made.known:
+    scheduled = target.schedule(work, cron)
+    if scheduled.known:
         typer.echo(
-            f"already scheduled: {made.id}\n  to replace it: sluice cancel {where} {made.id}, and schedule it again"
+            f"already scheduled: {scheduled.id}\n  to replace it: sluice cancel {where} {scheduled.id}, and schedule it again"
         )
     else:
-        typer.echo(f"scheduled: {made.id}")
+        typer.echo(f"scheduled: {scheduled.id}")
+    typer.echo(f"  next: {shown(times)}")
 
 
 def status(where: Service, run: RunId, config: Config = Path("sluice.yaml"), overrides: Overrides = None) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sluice.client.submission.request import Run, Schedule, ServiceError, State, Step, Work
-from sluice.errors import SluiceError
+from sluice.errors import SluiceError, shorten
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -126,6 +126,9 @@ class KubeflowPipelines:
         host, token, credentials = self._access()
         if host:
             _check(host, token)
+        elif not any(file.is_file() for file in _kubeconfigs()):
+            raise SluiceError("platform.kubeflow.host is not set, and there is no kubeconfig", where="sluice.yaml",
+                              remedy="set it there, or with --set platform.kubeflow.host=https://...")  # fmt: skip
         try:
             return kfp.Client(host=host or None, existing_token=None if credentials else token or None,
                               credentials=credentials, namespace=self.settings.namespace or "kubeflow")  # fmt: skip
@@ -177,6 +180,12 @@ class KubeflowPipelines:
         error = run.error.message if run.error else ""
         url = self.run_page.format(id=run.run_id)
         return Run(run.run_id, STATES.get(run.state, State.PENDING), steps, error, url, known)
+
+
+def _kubeconfigs() -> list[Path]:
+    """Where kfp's client looks for a cluster when it is given no host, but for the cluster's inside."""
+    given = os.environ.get("KUBECONFIG", "")
+    return [Path(file) for file in given.split(os.pathsep) if file] or [Path.home() / ".kube" / "config"]
 
 
 def _named(name: str) -> str:
@@ -232,7 +241,7 @@ def _problem(status: int, body: str, where: str) -> SluiceError:
         known = json.loads(body)
         words = known.get("message") or known.get("error_message") or known.get("error", {}).get("message") or body
     except (ValueError, AttributeError):
-        words = body.strip()[:200]
+        words = shorten(body, 200)
     if status == 401:
         return SluiceError(f"the token is missing or has expired: {words}", where=where,
                            remedy="get a new one, and export it in the variable that platform.kubeflow.token_variable names; "

@@ -68,12 +68,15 @@ def _enough_rows(evidence: DataEvidence, policy: DataPolicy) -> Iterator[Reason]
 
 
 def _label(evidence: DataEvidence, policy: DataPolicy) -> Iterator[Reason]:
+    if not evidence.label:
+        return  # data to be served
     varies = evidence.label_values > 1
     yield Reason(
         rule="label", subject=evidence.label, observed=evidence.label_values, bound=2,
         outcome=Outcome.PASSED if varies else Outcome.FAILED,
         sentence=f"the label {evidence.label!r} has {evidence.label_values} distinct value(s)"
-                 + ("" if varies else ": a constant label teaches nothing; check the source or the filter"),
+                 + ("" if varies else ": a constant label teaches nothing; check the source or the filter" if evidence.label_values else
+                    ": it is not a column of the data, or has no value; check the name, and the source"),
     )  # fmt: skip
     if varies and evidence.classes:
         rarest = min(evidence.classes, key=lambda name: (evidence.classes[name], name))

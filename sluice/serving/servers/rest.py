@@ -6,6 +6,7 @@ import json
 import math
 from typing import TYPE_CHECKING, Any
 
+from sluice.errors import shorten
 from sluice.models.manifest import RawType
 from sluice.serving.servers.base import GoneError, Process, RefusedError
 
@@ -35,7 +36,7 @@ class Rest:
         except urllib3.exceptions.HTTPError as error:
             raise GoneError(self._process.gone() or str(error)) from None
         if answer.status >= 400:
-            raise RefusedError(f"{answer.status}: {answer.data.decode(errors='replace')[:200]}")
+            raise RefusedError(f"{answer.status}: {shorten(answer.data.decode(errors='replace'), 200)}")
         return json.loads(answer.data)
 
     def refused(self, requests: dict[str, Any]) -> dict[str, bool]:
