@@ -12,7 +12,7 @@ import numpy as np
 
 from sluice.evaluation.evidence import CHALLENGER, CHAMPION, TRIVIAL
 from sluice.evaluation.metrics import Rows, catalogue, value
-from sluice.evaluation.tfma import CLASSES, NAMES, eval_config
+from sluice.evaluation.tfma import CLASSES, NAMES, eval_config, keys_of
 from sluice.gates.model.evidence import Measured, ModelEvidence, SliceEvidence, slice_name
 from sluice.models import adapter
 from sluice.models.manifest import ModelManifest
@@ -46,7 +46,7 @@ def analyze(examples: Examples, split: str, models: dict[str, Path], policy: Mod
 
     manifest = ModelManifest.load(models[CHALLENGER])
     config = eval_config(manifest.label, policy, champion=CHAMPION in models, counts=True)
-    columns = [column for group in policy.sliced() for column in group]
+    columns, keys = [column for group in policy.sliced() for column in group], keys_of(manifest.label, policy)
     progress("TFMA measures on Beam")
     with beam.Pipeline(options=PipelineOptions(list(policy.beam or IN_PROCESS))) as pipeline:
         _ = (
@@ -54,7 +54,7 @@ def analyze(examples: Examples, split: str, models: dict[str, Path], policy: Mod
             | "Files" >> beam.Create([str(file) for file in examples.files(split)])
             | "Spread" >> beam.Reshuffle()
             | "Read" >> beam.FlatMap(_batches)
-            | "Score" >> beam.ParDo(_scorer({name: str(path) for name, path in models.items()}, columns))
+            | "Score" >> beam.ParDo(_scorer({name: str(path) for name, path in models.items()}, columns, keys))
             | "Measure" >> tfma.ExtractEvaluateAndWriteResults(
                 eval_config=config, output_path=str(out), extractors=tfma.default_extractors(eval_config=config)
             )
@@ -68,7 +68,7 @@ def _batches(file: str) -> Iterator[pa.RecordBatch]:
         yield from parquet.iter_batches()
 
 
-def _scorer(models: dict[str, str], columns: list[str]) -> Any:
+def _scorer(models: dict[str, str], columns: list[str], keys: dict[str, str]) -> Any:
     """A DoFn from raw batches to label, predictions and slice columns, as lists of one value."""
     import apache_beam as beam
 
@@ -86,9 +86,11 @@ def _scorer(models: dict[str, str], columns: list[str]) -> Any:
             manifest = self._predictors[CHALLENGER].manifest
             held = batch.column(batch.schema.get_field_index(manifest.label))
             made: dict[str, Any] = {
-                manifest.label: encode(held, manifest.task, manifest.classes, "label").astype(np.float64)
+                keys[manifest.label]: encode(held, manifest.task, manifest.classes, "label").astype(np.float64)
             }
-            made |= {f"prediction_{name}": predictor.predict(batch) for name, predictor in self._predictors.items()}
+            made |= {
+                keys[f"prediction_{name}"]: predictor.predict(batch) for name, predictor in self._predictors.items()
+            }
             made |= {name: _text(batch.column(batch.schema.get_field_index(name))) for name in columns}
             offsets = pa.array(np.arange(batch.num_rows + 1, dtype=np.int32))
             lists = [pa.ListArray.from_arrays(offsets, pa.array(values)) for values in made.values()]

@@ -29,13 +29,16 @@ def eval_config(label: str, policy: ModelPolicy, *, champion: bool, counts: bool
     """The `EvalConfig` that says to TFMA what the policy says to us; with `counts`, and what the floor needs."""
     from tensorflow_model_analysis.proto import config_pb2
 
-    specs = [config_pb2.ModelSpec(name="challenger", label_key=label, prediction_key="prediction_challenger")]
-    if champion:
-        specs.append(
-            config_pb2.ModelSpec(
-                name="champion", label_key=label, prediction_key="prediction_champion", is_baseline=True
-            )
+    keys = keys_of(label, policy)
+    specs = [
+        config_pb2.ModelSpec(
+            name=model,
+            label_key=keys[label],
+            prediction_key=keys[f"prediction_{model}"],
+            is_baseline=model == "champion",
         )
+        for model in (("challenger", "champion") if champion else ("challenger",))
+    ]
     metrics = [config_pb2.MetricConfig(class_name="ExampleCount")]
     named = [CLASSES[name] for name in policy.measured() if name in CLASSES]
     if counts:
@@ -46,6 +49,19 @@ def eval_config(label: str, policy: ModelPolicy, *, champion: bool, counts: bool
         model_specs=specs, slicing_specs=slicing,
         metrics_specs=[config_pb2.MetricsSpec(metrics=metrics, model_names=[spec.name for spec in specs])],
     )  # fmt: skip
+
+
+def keys_of(label: str, policy: ModelPolicy) -> dict[str, str]:
+    """The label and the predictions to their keys in TFMA's input: with a `_` where a column of a slice has the name."""
+    keys: dict[str, str] = {}
+    taken = {column for group in policy.sliced() for column in group}
+    for name in (label, "prediction_challenger", "prediction_champion"):
+        key = name
+        while key in taken:
+            key += "_"
+        keys.setdefault(name, key)
+        taken.add(key)
+    return keys
 
 
 def save(out: Path, evidence: ModelEvidence, label: str, policy: ModelPolicy) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
 from sluice.config.base import Strict
 from sluice.modules import Code
@@ -231,6 +231,10 @@ class Features(Strict):
 
 
 def _plain(item: Any) -> Any:
+    """An item as its kind's model takes it: a name by itself, a cross as a list."""
+    for name in item if isinstance(item, list) else [item.get("name", "") if isinstance(item, dict) else item]:
+        if not isinstance(name, str | dict | BaseModel):
+            raise ValueError(f"YAML reads {name!r} here, which is no text: put a column's name in quotes")
     if isinstance(item, str):
         return {"name": item}
     return {"features": item} if isinstance(item, list) else item

@@ -129,11 +129,12 @@ def _statistics(
         batches, categorical=categorical, edges=edges, label=label if first else "", features=columns,
         weight=policy.weight, tfdv=policy.beam is None, shards=policy.shards if first else 1,
     )  # fmt: skip
-    slices = {
-        name: proto
-        for column in (policy.slices if first else ())
-        for name, proto in by_slice(batches, column, categorical=categorical, weight=policy.weight).items()
-    }
+    slices: dict[str, Any] = {}
+    for column in policy.slices if first else ():
+        for proto in by_slice(batches, column, categorical=categorical, weight=policy.weight).values():
+            while proto.name in slices:  # `a_b` is a value of `a`, and `a_b_c` one of both `a` and `a_b`
+                proto.name += "_"
+            slices[proto.name] = proto
     made = replace(made, statistics=replace(made.statistics, slices=slices))
     if policy.beam is None:
         return made

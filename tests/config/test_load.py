@@ -93,6 +93,12 @@ def test_the_arguments_hold_no_null(tmp_path: Path) -> None:
         ({"policies__model__rules": [{"metric": "log_loss", "at_least": 0.1}]}, "it would never refuse a bad model"),
         ({"policies__data": {"mode": "explode"}}, "policies.data.mode: Input should be 'report', 'block' or 'fail'"),
         ({"features": {"numeric": ["a"], "categorical": ["a"]}}, "features: named twice: a"),
+        (
+            {"features": {"numeric": [2019]}},
+            "features: YAML reads 2019 here, which is no text: put a column's name in quotes",
+        ),
+        ({"features": {"numeric": [{"name": 1.5}]}}, "features: YAML reads 1.5 here"),
+        ({"features": {"categorical": ["a", "b"], "crosses": [["a", True]]}}, "features: YAML reads True here"),
         ({"split": {"ratios": {"train": 0}}}, "split.ratios: give each split a weight above 0"),
     ],
 )

@@ -233,3 +233,14 @@ def test_what_the_champion_has_seen_counts_where_a_rule_compares() -> None:
     first = judged(replace(evidence(champion=None), seen=SeenRows(10_000, None)))
     assert not [reason for reason in first.reasons if reason.rule == "unseen"]
     assert "comparison" not in first.evidence
+
+
+def test_no_two_slices_have_one_name() -> None:
+    from sluice.gates.model.evidence import slice_name
+
+    assert slice_name((("carrier", "AA"), ("distance", "(500, 1000]"))) == "carrier=AA, distance=(500, 1000]"
+    assert slice_name((("x=y, z", "1"),)) == '"x=y, z"=1'
+    keys: list[tuple[tuple[str, str], ...]] = [
+        (("a", "1, b=2"),), (("a", "1"), ("b", "2")), (("a=1, b", "2"),), (("a", "1"), ("x, b", "2")), (("a", "1, x"), ("b", "2")),
+    ]  # fmt: skip
+    assert len({slice_name(key) for key in keys}) == len(keys)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from pathlib import Path
 from typing import Any
 
@@ -123,7 +124,7 @@ def test_names_that_tensorflow_takes_are_its_arguments_and_others_never_meet_the
 def test_the_model_gate_slices_weighs_and_groups_by_any_name(line: Path, tmp_path: Path) -> None:
     policy = ModelPolicy(
         rules=[{"metric": "auc", "at_least": 0.1}, {"metric": "accuracy", "at_least": 0.0, "slices": [["class"], ["say \"hi\"", "i/j"]]}],
-        slices=[[LABEL], ["a.b"], ["größe/Länge", BOOLEAN]], bins={"a.b": [3.0, 7.0], "i/j": [8.0]},
+        slices=[[LABEL], ["a.b"], ["größe/Länge", BOOLEAN], ["x=y, z", "a b"]], bins={"a.b": [3.0, 7.0], "i/j": [8.0]},
         weight=WEIGHT, group=KEY, resamples=100, min_slice_rows=2,
     )  # fmt: skip
     verdict, _ = evaluate(
@@ -132,7 +133,20 @@ def test_the_model_gate_slices_weighs_and_groups_by_any_name(line: Path, tmp_pat
     )  # fmt: skip
     subjects = " | ".join(reason.subject for reason in verdict.reasons)
     assert 'say "hi"' in subjects
-    assert "größe/Länge" in (tmp_path / "report.html").read_text()
+    report = html.unescape((tmp_path / "report.html").read_text())
+    assert "größe/Länge=größe/Länge 0, self=false" in report
+    assert '"x=y, z"=0' in report
+
+
+def test_tfma_slices_by_any_name_and_by_the_label(line: Path, tmp_path: Path) -> None:
+    policy = ModelPolicy(
+        rules=[{"metric": "auc", "at_least": 0.51}], slices=[[LABEL], ["x=y, z"]], engine="tfma", uncertainty="point", min_slice_rows=2,
+    )  # fmt: skip
+    verdict, _ = evaluate(
+        Examples.load(line / "examples"), model=line / "model", champion=None, champion_version=None, policy=policy,
+        split="eval", evaluation_out=tmp_path / "out", report_out=tmp_path / "report.html",
+    )  # fmt: skip
+    assert [reason.outcome for reason in verdict.reasons if reason.rule == "at_least"] == ["passed"]
 
 
 def test_the_data_gate_names_columns_as_they_are(line: Path, tmp_path: Path) -> None:

@@ -260,3 +260,13 @@ def test_what_became_of_the_rows_is_in_the_verdict_and_the_report(tmp_path: Path
         if reason.rule in ("drift", "label_shift"):
             told = set(re.findall(rf"{reason.subject}(?: <span class=\"dim\">)? ?moved by ([\d.]+)", page))
             assert told == {f"{reason.observed:.4f}"}, reason.subject
+
+
+def test_slices_that_tfdv_calls_the_same_are_both_kept(tmp_path: Path) -> None:
+    from sluice.statistics.artifact import Statistics
+
+    data = table(400)
+    data = data.append_column("a", pa.array(["b_c"] * 100 + ["d"] * 300)).append_column("a_b", pa.array(["c"] * 400))
+    validated(tmp_path, data, slices=["a", "a_b"])
+    slices = Statistics.load(tmp_path / "statistics").split("train").slices
+    assert {name: proto.num_examples for name, proto in slices.items()} == {"a_b_c": 80, "a_d": 240, "a_b_c_": 320}

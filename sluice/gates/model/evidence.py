@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -95,5 +96,12 @@ class ModelEvidence:
 
 
 def slice_name(key: tuple[tuple[str, str], ...]) -> str:
-    """A slice's name, e.g. ``carrier=AA, origin=JFK``; ``OVERALL`` for no column."""
-    return ", ".join(f"{column}={value}" for column, value in key)
+    """A slice's name, e.g. ``carrier=AA, origin=JFK``; ``OVERALL`` for no column.
+
+    Where a column or a value holds what parts a name, it stands in quotes: no two slices have one name.
+    """
+    return ", ".join(f"{_quoted(column, ',=')}={_quoted(value, '=')}" for column, value in key)
+
+
+def _quoted(text: str, signs: str) -> str:
+    return json.dumps(text, ensure_ascii=False) if text.startswith('"') or any(sign in text for sign in signs) else text
