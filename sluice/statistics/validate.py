@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sluice import digest
 from sluice.examples import row_hashes
-from sluice.gates.data.evidence import Anomaly, DataEvidence, Distribution, Extent
+from sluice.gates.data.evidence import Anomaly, DataEvidence, Distribution, Extent, Presence, UnseenValues
 from sluice.gates.data.judge import judge
 from sluice.progress import progress
 from sluice.statistics.artifact import SplitStatistics, Statistics, common_of, load_schema, name_of, save_schema
@@ -63,7 +63,8 @@ def validate(
     save_schema(agreed, schema_out)
     row_hashes.keep(examples, statistics_out)
     statistics.save(statistics_out, examples, schema_out)
-    evidence = _evidence(examples, statistics, agreed, label, columns, policy, now or datetime.now(UTC))
+    evidence = _evidence(examples, statistics, agreed, label, columns, policy, now or datetime.now(UTC),
+                         features.counted_as_text())  # fmt: skip
     evidence = replace(evidence, inferred=schema is None, alone=computed[train].statistics.alone)
     if before:
         evidence = _compared(evidence, computed[train], before.split(TRAIN))
@@ -112,12 +113,17 @@ def _statistics(
 
 def _evidence(
     examples: Examples, statistics: Statistics, schema: object, label: str, columns: tuple[str, ...], policy: DataPolicy,
-    now: datetime,
+    now: datetime, as_text: set[str],
 ) -> DataEvidence:  # fmt: skip
     manifest = examples.manifest
     train = statistics.splits.get(TRAIN) or next(iter(statistics.splits.values()))
     environment = "TRAINING" if label else "SERVING"
-    found = [a for split, facts in statistics.splits.items() for a in anomalies(facts, schema, split, environment)]
+    found: list[Anomaly] = []
+    sampled: list[UnseenValues | Presence] = []
+    for split, held in statistics.splits.items():
+        anomalous, compared = anomalies(held, schema, split, environment, as_text)
+        found += anomalous
+        sampled += compared
     wanted = [*columns, label] if label else list(columns)
     absent = [name for name in wanted if name not in manifest.columns]
     told = {a.feature for a in found if a.kind == "SCHEMA_MISSING_COLUMN"}
@@ -133,12 +139,13 @@ def _evidence(
     if time_column in facts and manifest.columns.get(time_column, "").startswith("timestamp"):
         age[time_column] = (now.timestamp() - facts[time_column].num_stats.max) / 86_400
     return DataEvidence(
-        rows={name: held.rows for name, held in manifest.splits.items()}, label=label,
+        rows={name: split.rows for name, split in manifest.splits.items()}, label=label,
         label_values=_distinct(facts[label]) if label in facts else 2 if not label else 0, classes=classes,
         features=columns, missing={name: _missing(facts[name]) for name in columns if name in facts},
         shared=manifest.shared, duplicates=None if manifest.duplicates is None else manifest.duplicates / max(1, manifest.rows_in),
         extents={name: Extent(f.num_stats.min, f.num_stats.max) for name, f in facts.items() if _counted(f)},
-        age=age, anomalies=tuple(found),
+        age=age, anomalies=tuple(found), unseen=tuple(s for s in sampled if isinstance(s, UnseenValues)),
+        presence=tuple(s for s in sampled if isinstance(s, Presence)),
     )  # fmt: skip
 
 

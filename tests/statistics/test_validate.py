@@ -209,8 +209,8 @@ def test_a_label_may_be_absent_when_serving(first: Path, tmp_path: Path) -> None
     schema = environments(load_schema(first / "schema"), "label")
     save_schema(schema, tmp_path / "schema")
     serving = compute(table(seed=6).drop(["label"]).to_batches, categorical={"c", "k"}).statistics
-    assert [a.feature for a in anomalies(serving, schema, "serving", "TRAINING")] == ["label"]
-    assert anomalies(serving, schema, "serving", "SERVING") == []
+    assert [a.feature for a in anomalies(serving, schema, "serving", "TRAINING")[0]] == ["label"]
+    assert anomalies(serving, schema, "serving", "SERVING")[0] == []
 
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

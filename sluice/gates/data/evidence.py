@@ -23,6 +23,58 @@ class Anomaly:
 
 
 @dataclass(frozen=True)
+class UnseenValues:
+    """Values of a column that the sample from which its schema was inferred did not show.
+
+    Attributes:
+        feature: the column.
+        kind: the anomaly that TFDV calls it, e.g. ``ENUM_TYPE_UNEXPECTED_STRING_VALUES``.
+        split: where they were seen.
+        unseen: rows that hold one of them.
+        rows: rows with a value.
+        baseline_rows: rows with a value in the sample.
+        pooled: pairs of (count, values that have it) over both; the seen and the unseen.
+        tolerance: share of the rows with a value that may be unseen whatever chance explains.
+        values: some of them, the most frequent first.
+    """
+
+    feature: str
+    kind: str
+    split: str
+    unseen: int
+    rows: int
+    baseline_rows: int
+    pooled: tuple[tuple[int, int], ...]
+    tolerance: float
+    values: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Presence:
+    """How much of a column is there, and how much was in the sample from which its schema was inferred.
+
+    Attributes:
+        feature: the column.
+        kind: the anomaly that TFDV calls too little of it.
+        split: where it was counted.
+        present: rows with a value.
+        rows: all rows.
+        baseline_present: rows with a value in the sample.
+        baseline_rows: rows of the sample.
+        tolerance: by how much the fraction present may fall whatever chance explains.
+    """
+
+    feature: str
+    kind: str
+    split: str
+    present: int
+    rows: int
+    baseline_present: int
+    baseline_rows: int
+    tolerance: float
+
+
+@dataclass(frozen=True)
 class Distribution:
     """A feature's counts over the same bins in two data sets; the last bin holds the missing values.
 
@@ -57,7 +109,9 @@ class DataEvidence:
         label_values: number of distinct values of the label in the train split.
         features: columns that the model will see.
         missing: feature to the fraction of missing values in the train split.
-        anomalies: deviations from the schema.
+        anomalies: deviations from the schema, but for what `unseen` and `presence` hold.
+        unseen: values that the sample behind an inferred schema did not show, column by column and split by split.
+        presence: how much is there of each column of an inferred schema.
         distributions: features and label, where there is a baseline.
         inferred: whether the schema was inferred from this very data.
         classes: label's class to its rows in the train split; empty for a label of more than 20 values.
@@ -84,3 +138,5 @@ class DataEvidence:
     age: dict[str, float] = field(default_factory=dict)
     alone: dict[str, float] = field(default_factory=dict)
     alone_before: dict[str, float] = field(default_factory=dict)
+    unseen: tuple[UnseenValues, ...] = ()
+    presence: tuple[Presence, ...] = ()

@@ -6,8 +6,8 @@ import math
 from statistics import NormalDist
 from typing import TYPE_CHECKING
 
-from sluice.gates.data.anomalies import severity_of
 from sluice.gates.data.drift import MEASURES, noise_floor, pool_tail
+from sluice.gates.data.schema import departures
 from sluice.gates.verdict import JudgedRows, Outcome, Reason, Severity, Verdict, verdict
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def judge(
     reasons = [
         *_enough_rows(evidence, policy),
         *_label(evidence, policy),
-        *_schema(evidence, policy),
+        *departures(evidence, policy),
         *_missing(evidence, policy),
         *_duplicates(evidence, policy),
         *_shared(evidence),
@@ -76,23 +76,6 @@ def _label(evidence: DataEvidence, policy: DataPolicy) -> Iterator[Reason]:
             sentence=f"the rarest class {rarest!r} holds {share:.2%} of the rows"
                      + ("" if fits else f", {policy.min_class:.2%} are asked for: gather more of it, or lower min_class"),
         )  # fmt: skip
-
-
-def _schema(evidence: DataEvidence, policy: DataPolicy) -> Iterator[Reason]:
-    counted = 0
-    for anomaly in evidence.anomalies:
-        severity = severity_of(anomaly, policy.anomalies)
-        if severity == "ignore":
-            continue
-        counted += 1
-        yield Reason(
-            rule="schema", subject=f"{anomaly.feature} @ {anomaly.split}" if anomaly.feature else anomaly.split,
-            observed=anomaly.kind, outcome=Outcome.FAILED, severity=Severity(severity),
-            sentence=f"{anomaly.feature or 'the data'} in {anomaly.split}: {anomaly.sentence}",
-        )  # fmt: skip
-    if not counted:
-        told = "the schema was inferred from this data" if evidence.inferred else "nothing departs from the schema"
-        yield Reason(rule="schema", subject="all features", outcome=Outcome.PASSED, sentence=told)
 
 
 def _missing(evidence: DataEvidence, policy: DataPolicy) -> Iterator[Reason]:
