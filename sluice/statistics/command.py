@@ -20,6 +20,7 @@ from sluice.features.spec import Features
 from sluice.gates.data.policy import DataPolicy
 from sluice.stages.runtime import FAILURE_MARK, parse, quiet
 from sluice.statistics.artifact import load_schema, save_schema
+from sluice.statistics.foreign import is_statistics, judge_statistics
 from sluice.statistics.inferred import relax_domain, relax_presence
 
 WHOLE = "train"
@@ -49,6 +50,13 @@ def _validate(arguments: list[str]) -> None:
     given = parser.parse_args(arguments)
     policy, features, label = _rules(given.policy)
     label = given.label or label
+    if is_statistics(given.data):
+        judged = judge_statistics(
+            given.data, label=label, features=features, policy=policy, schema=given.schema, baseline=given.against,
+            schema_out=given.out / "schema", report_out=given.out / "report.html",
+        )  # fmt: skip
+        judged.save(given.out)
+        return
     examples = _examples(given.data, given.out / "data")
     baseline = None
     if given.against is not None:

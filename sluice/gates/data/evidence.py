@@ -100,6 +100,21 @@ class Extent:
 
 
 @dataclass(frozen=True)
+class Repetition:
+    """How many rows of a data set repeat.
+
+    Attributes:
+        rows: all of them.
+        distinct: rows that differ from each other.
+        single: rows that no other row equals.
+    """
+
+    rows: int
+    distinct: int
+    single: int
+
+
+@dataclass(frozen=True)
 class DataEvidence:
     """Everything the data gate looks at.
 
@@ -113,14 +128,17 @@ class DataEvidence:
         unseen: values that the sample behind an inferred schema did not show, column by column and split by split.
         presence: how much is there of each column of an inferred schema.
         distributions: features and label, where there is a baseline.
+        uncompared: features of which there are no counts over the same bins in the baseline, though it has them.
         inferred: whether the schema was inferred from this very data.
         classes: label's class to its rows in the train split; empty for a label of more than 20 values.
         duplicates: fraction of rows that repeat another; None where nobody counted.
+        repetition_before: how many of the baseline's rows repeat; None where there is none, or nobody counted.
         shared: rows of one split that another split holds as well; None where nobody counted.
         extents: number to its extent in the train split.
         age: column of the freshness rule to the days since its newest value.
         alone: feature to the AUC with which it alone ranks the label in the train split.
         alone_before: the same in the baseline.
+        held_out: as `alone`, of rows that the label's rates were not taken from.
     """
 
     rows: dict[str, int]
@@ -130,6 +148,7 @@ class DataEvidence:
     missing: dict[str, float]
     anomalies: tuple[Anomaly, ...] = ()
     distributions: tuple[Distribution, ...] = field(default=())
+    uncompared: tuple[str, ...] = ()
     inferred: bool = False
     classes: dict[str, int] = field(default_factory=dict)
     duplicates: float | None = None
@@ -138,5 +157,7 @@ class DataEvidence:
     age: dict[str, float] = field(default_factory=dict)
     alone: dict[str, float] = field(default_factory=dict)
     alone_before: dict[str, float] = field(default_factory=dict)
+    held_out: dict[str, float] = field(default_factory=dict)
+    repetition_before: Repetition | None = None
     unseen: tuple[UnseenValues, ...] = ()
     presence: tuple[Presence, ...] = ()

@@ -7,6 +7,7 @@ from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 from sluice.gates.data.drift import MEASURES, noise_floor, pool_tail
+from sluice.gates.data.sampling import area_spread, distinct_share
 from sluice.gates.data.schema import departures
 from sluice.gates.verdict import JudgedRows, Outcome, Reason, Severity, Verdict, verdict
 
@@ -92,12 +93,18 @@ def _missing(evidence: DataEvidence, policy: DataPolicy) -> Iterator[Reason]:
 def _duplicates(evidence: DataEvidence, policy: DataPolicy) -> Iterator[Reason]:
     if evidence.duplicates is None:
         return
-    fits = evidence.duplicates <= policy.max_duplicates
+    before = evidence.repetition_before
+    distinct = 1.0 if before is None else distinct_share(sum(evidence.rows.values()), before)
+    bound = 1 - distinct * (1 - policy.max_duplicates)
+    fits = evidence.duplicates <= bound
+    repeated = None if before is None else 1 - before.distinct / max(1, before.rows)
+    told = "" if before is None else f", {repeated or 0:.1%} of the baseline's {before.rows:,}"
     yield Reason(
-        rule="max_duplicates", subject="rows", observed=round(evidence.duplicates, 9), bound=policy.max_duplicates,
-        outcome=Outcome.PASSED if fits else Outcome.FAILED,
-        sentence=f"{evidence.duplicates:.1%} of the rows repeat another row"
-                 + ("" if fits else f"; at most {policy.max_duplicates:.0%} is allowed: was a file read twice?"),
+        rule="max_duplicates", subject="rows", observed=round(evidence.duplicates, 9), bound=round(bound, 9),
+        baseline=None if repeated is None else round(repeated, 9), outcome=Outcome.PASSED if fits else Outcome.FAILED,
+        sentence=f"{evidence.duplicates:.1%} of the rows repeat another row{told}"
+                 + ("" if fits else f"; at most {bound:.1%} is allowed: was a file read twice? Rows of few columns repeat by nature: "
+                    "then raise policies.data.max_duplicates"),
     )  # fmt: skip
 
 
@@ -150,15 +157,22 @@ def _freshness(evidence: DataEvidence, policy: DataPolicy) -> Iterator[Reason]:
 
 
 def _leakage(evidence: DataEvidence, policy: DataPolicy) -> Iterator[Reason]:
+    """A feature that alone ranks the label too well; not one that the champion had as strong, nor what chance may have done."""
     if policy.leakage == "off":
         return
-    for feature, area in sorted(evidence.alone.items()):
-        fits = area < policy.leakage
+    for feature, area in sorted(evidence.held_out.items()):
+        spread = area_spread(area, tuple(evidence.classes.values()))
+        chance = NormalDist().inv_cdf(1 - 0.005 / len(evidence.held_out)) * spread
+        before = evidence.alone_before.get(feature)
+        known = before is not None and area - before <= math.sqrt(2) * chance
+        fits, sure = area < policy.leakage or known, area - chance >= policy.leakage
+        told = f"{feature} alone ranks the label with an AUC of {area:.3f} (chance alone: {chance:.3f})"
         yield Reason(
             rule="leakage", subject=feature, observed=round(area, 9), bound=policy.leakage,
-            outcome=Outcome.PASSED if fits else Outcome.FAILED,
-            sentence=f"{feature} alone ranks the label with an AUC of {area:.3f}"
-                     + ("" if fits else ": too good to be known before the event; take it out, or raise leakage if it is"),
+            baseline=None if before is None else round(before, 9),
+            outcome=Outcome.PASSED if fits else Outcome.FAILED, severity=Severity.ERROR if fits or sure else Severity.WARNING,
+            sentence=told + (f", {before:.3f} before" if known and area >= policy.leakage else "")
+                     + ("" if fits else ": too good to be known before the event; take it out, or raise policies.data.leakage if it is"),
         )  # fmt: skip
 
 
@@ -186,6 +200,12 @@ def _drift(evidence: DataEvidence, policy: DataPolicy) -> Iterator[Reason]:
     if policy.drift != "off" and (unknown := sorted(set(policy.drift.features) - {*evidence.features, evidence.label})):
         yield Reason(rule="drift", subject=", ".join(unknown), outcome=Outcome.FAILED,
                      sentence=f"the policy bounds the drift of {', '.join(unknown)}, and there is no such feature")  # fmt: skip
+    if policy.drift != "off":
+        for feature in evidence.uncompared:
+            yield Reason(
+                rule="drift", subject=feature, outcome=Outcome.INCONCLUSIVE, severity=Severity.WARNING,
+                sentence=f"{feature} is not compared: statistics of another framework hold no exact counts of a number; give the data",
+            )  # fmt: skip
     for distribution in evidence.distributions:
         label = distribution.feature == evidence.label
         drift = policy.label_shift if label else policy.drift

@@ -14,6 +14,8 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from sluice.gates.data.evidence import Repetition
+
 FAMILY = 0.001
 """Probability that any column of any split departs from an inferred schema by chance: Bonferroni over the tests. It is a
 tenth of what a whole gate may refuse by chance (1 %): the other rules have their own."""
@@ -82,3 +84,34 @@ def drop_in_presence(present: int, rows: int, baseline_present: int, baseline_ro
     below = np.cumsum(p) / p.sum()
     fewest = float(x[int(np.searchsorted(below, alpha, side="right"))])
     return max(0.0, (held - fewest) / baseline_rows - fewest / rows)
+
+
+def distinct_share(rows: int, before: Repetition) -> float:
+    """The share of distinct rows that is expected of a sample, by another of the population.
+
+    Rows of few columns repeat by nature, and the more of them the more. One more row is a new one with a probability of
+    single / rows (Good 1953), so that distinct rows grow as rows ^ (single / distinct), Heaps' law (1978) with the
+    exponent that holds at the other's size. The exponent falls with the rows: for many more rows it expects too many.
+
+    Args:
+        rows: of the sample.
+        before: the other's.
+
+    Returns:
+        1 where nothing repeated; the other's share for a sample that is not larger.
+    """
+    share = before.distinct / max(1, before.rows)
+    if rows <= before.rows or not before.distinct:
+        return share
+    return float(share * (rows / before.rows) ** (before.single / before.distinct - 1))
+
+
+def area_spread(area: float, classes: tuple[int, ...]) -> float:
+    """Standard deviation of an area under the ROC curve (Hanley and McNeil 1982); 0 where there are not two classes."""
+    if len(classes) != 2 or not math.prod(classes):
+        return 0.0
+    ups, downs = classes
+    one, two = area / (2 - area), 2 * area**2 / (1 + area)
+    return math.sqrt(
+        max(0.0, (area * (1 - area) + (ups - 1) * (one - area**2) + (downs - 1) * (two - area**2)) / (ups * downs))
+    )
