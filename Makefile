@@ -67,6 +67,7 @@ faults: setup $(data) ## Plant faults in data, models and pushes, and print what
 	.venv-components/bin/python -m tests.faults.data 2>/dev/null || status=1; \
 	.venv-components/bin/python -m tests.faults.model 2>/dev/null || status=1; \
 	.venv/bin/python -m tests.faults.push 10 || status=1; \
+	.venv/bin/python -m tests.faults.tables || status=1; \
 	exit $$status
 
 soak: setup ## Five writers of the journal at once, killed at random, beside pushes; 5 minutes

@@ -278,7 +278,7 @@ def plant(
         at = [
             found(
                 fault,
-                gate.judge(fault.change(other, size, np.random.default_rng(1)), {**table.policy, **fault.policy}),
+                gate.judge(fault.change(other, size, np.random.default_rng(1)), fault.policy),
                 table.label,
             )
             for size in (fault.sizes if smaller else fault.sizes[:1])

@@ -27,14 +27,14 @@ class Table:
         load: gives its rows.
         label: the label's column.
         features: as in sluice.yaml.
-        policy: what `policies.data` has to say beside the defaults.
+        first: what `policies.data` has to say for a first run, which has no baseline to tell what is natural.
     """
 
     name: str
     load: Callable[[], pd.DataFrame]
     label: str
     features: dict[str, Any]
-    policy: dict[str, Any] = field(default_factory=dict)
+    first: dict[str, Any] = field(default_factory=dict)
 
     def rows(self, seed: int) -> pd.DataFrame:
         """All rows, or so many of a large table, in seeded order."""
@@ -155,9 +155,9 @@ BY_NATURE = {"max_duplicates": 1.0}
 LARGE = (
     Table("flights", lambda: month(5), "late", flights_features()),
     Table("mortgages", _mortgages, "home_ownership",
-          {"categorical": ["bpl", "qob"], "numeric": ["qob_minus_kw"], "boolean": ["nonwhite", "vet_wwko"]}),
+          {"categorical": ["bpl", "qob"], "numeric": ["qob_minus_kw"], "boolean": ["nonwhite", "vet_wwko"]}, BY_NATURE),
     Table("inspections", _inspections, "inspection_score",
-          {"numeric": ["NumberofLocations", "Year"], "boolean": ["Weekend"], "text": ["business_name"]}),
+          {"numeric": ["NumberofLocations", "Year"], "boolean": ["Weekend"], "text": ["business_name"]}, BY_NATURE),
     Table("scorecard", _scorecard, "pred_degree_awarded_ipeds",
           {"categorical": ["state_abbr"], "numeric": ["year", "earnings_med", "count_not_working", "count_working"]}),
     Table("elections", _elections, "democrat",
@@ -168,7 +168,7 @@ LARGE = (
 SMALL = (
     Table("penguins", _penguins, "species",
           {"numeric": ["bill_length_mm", "bill_depth_mm", "flipper_length_mm", "body_mass_g", "year"], "categorical": ["island", "sex"]}),
-    Table("titanic", _titanic, "survived", {"categorical": ["class", "age", "sex"]}),
+    Table("titanic", _titanic, "survived", {"categorical": ["class", "age", "sex"]}, BY_NATURE),
     Table("health", _health, "qsmk",
           {"numeric": ["age", "wt71", "sbp", "smokeintensity", "smokeyrs", "alcoholhowmuch", "pregnancies", "yrdth", "price71"],
            "categorical": ["sex", "race", "education", "active", "exercise", "birthplace", "alcoholtype", "marital"]}),
@@ -177,7 +177,7 @@ SMALL = (
            "boolean": ["leg_black", "treat_out", "leg_senator", "leg_democrat", "south"]}),
     Table("iris", _built_in("iris"), "target", {}),
     Table("wine", _built_in("wine"), "target", {}),
-    Table("breast_cancer", _built_in("breast_cancer"), "target", {}),
+    Table("breast_cancer", _built_in("breast_cancer"), "target", {}, {"leakage": 0.99}),
     Table("diabetes", _built_in("diabetes"), "target", {}),
     Table("digits", _built_in("digits"), "target", {}),
     Table("wide", wide, "label", {}),
