@@ -66,9 +66,12 @@ bench: setup $(data) ## Measure the line, the gates, transform, training and the
 	@.venv-components/bin/python -m tests.bench.checks 2>/dev/null
 
 faults: setup $(data) ## Plant faults in data, models and pushes, and print what became of them
-	@.venv-components/bin/python -m tests.faults.data 2>/dev/null
-	@.venv-components/bin/python -m tests.faults.model 2>/dev/null
-	@.venv/bin/python -m tests.faults.push 10
+	@status=0; \
+	.venv-components/bin/python -m tests.faults.data 2>/dev/null || status=1; \
+	.venv-components/bin/python -m tests.faults.model 2>/dev/null || status=1; \
+	.venv/bin/python -m tests.faults.push 10 || status=1; \
+	.venv/bin/python -m tests.faults.tables || status=1; \
+	exit $$status
 
 soak: setup ## Five writers of the journal at once, killed at random, beside pushes; a minute
 	@.venv/bin/python -m tests.soak.journal

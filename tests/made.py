@@ -16,7 +16,7 @@ def examples(folder: Path, table: pa.Table, every: int = 5) -> Examples:
     """An examples artifact of a table; every so many-th row is evaluated."""
     rows = range(table.num_rows)
     parts = {"train": [i for i in rows if i % every], "eval": [i for i in rows if not i % every]}
-    facts = {}
+    facts, frame = {}, table.to_pandas()
     for name, index in parts.items():
         file = folder / name / "part-00000.parquet"
         file.parent.mkdir(parents=True)
@@ -24,7 +24,7 @@ def examples(folder: Path, table: pa.Table, every: int = 5) -> Examples:
         facts[name] = SplitFacts.of(folder, name)
     Manifest(
         sources=[], columns={field.name: str(field.type) for field in table.schema}, splits=facts, split={},
-        rows_in=table.num_rows, duplicates=int(table.to_pandas().duplicated().sum()),
+        rows_in=table.num_rows, duplicates=int(frame.duplicated().sum()), single=int((~frame.duplicated(keep=False)).sum()),
     ).save(folder)  # fmt: skip
     return Examples.load(folder)
 

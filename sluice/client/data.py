@@ -15,14 +15,14 @@ from sluice.examples.manifest import MANIFEST_FILE
 from sluice.examples.source import Source
 from sluice.examples.split import TRAIN, Split
 from sluice.stages.runtime import parse
-from sluice.statistics.artifact import SCHEMA_FILE
+from sluice.statistics.artifact import SCHEMA_FILE, is_statistics
 
 
 def examples(data: str, policy: Path | None, schema: Path | None, out: Path) -> Path:
-    """The folder of an examples artifact that holds the data as one split, ``train``.
+    """The folder of an examples artifact that holds the data as one split, ``train``; or statistics as they are.
 
     Args:
-        data: an examples folder; or a path, folder, glob or URI of files of any format.
+        data: an examples folder; statistics of another framework; or a path, folder, glob or URI of files of any format.
         policy: a ``sluice.yaml``, whose source says how the files are written; or a data policy, which does not.
         schema: a ``schema.pbtxt`` or its folder, whose types go before those inferred from text.
         out: where examples are written.
@@ -30,7 +30,7 @@ def examples(data: str, policy: Path | None, schema: Path | None, out: Path) -> 
     Raises:
         SluiceError: as `sluice.examples.ingest.ingest`.
     """
-    if storage.is_local(data) and (Path(data) / MANIFEST_FILE).is_file():
+    if storage.is_local(data) and ((Path(data) / MANIFEST_FILE).is_file() or is_statistics(Path(data))):
         return Path(data).absolute()
     uri = str(Path(data).absolute()) if storage.is_local(data) else data
     source = _source(policy, uri)

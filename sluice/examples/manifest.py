@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from sluice import digest, parts
 from sluice.errors import SluiceError
+from sluice.gates.data.evidence import Repetition
 from sluice.parts import Part
 from sluice.stored import Stored
 
@@ -95,6 +96,7 @@ class Manifest(Stored):
         quarantine: the files that hold them.
         left_out: rows in the gap of a split by time, or without a value that `source.drop_missing` asks for.
         duplicates: rows that repeat another row in every column; None where nobody counted.
+        single: rows that no other row equals; None where nobody counted, as where few repeat.
         shared: distinct rows that stand in more than one split; None where nobody counted.
         row_hashes: the hashes of the train split's rows (`sluice.examples.row_hashes`); None where there are none.
         content_id: the same rows in the same splits have the same one, whatever the parts (`sluice.examples.write.Content`);
@@ -119,10 +121,20 @@ class Manifest(Stored):
     quarantine: tuple[Part, ...] = ()
     left_out: int = 0
     duplicates: int | None = None
+    single: int | None = None
     shared: int | None = None
     row_hashes: Part | None = None
     content_id: str | None = None
     warnings: list[str] = Field(default_factory=list)
+
+    @property
+    def repetition(self) -> Repetition | None:
+        """How many rows repeat; None where nobody counted."""
+        if self.duplicates is None:
+            return None
+        rows = sum(split.rows for split in self.splits.values())
+        single = max(0, rows - 2 * self.duplicates) if self.single is None else self.single
+        return Repetition(rows=rows, distinct=rows - self.duplicates, single=single)
 
     @property
     def digest(self) -> str:

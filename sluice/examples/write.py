@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from sluice.examples.split import Split
 
 HASHES = "hashes.parquet"
+MANY = 0.1
+"""Where more of the rows repeat, those that do not are counted as well."""
 
 
 class Splits:
@@ -122,7 +124,7 @@ class Content:
         self._writer.write_batch(batch)
 
     def facts(self, database: duckdb.DuckDBPyConnection, columns: dict[str, str], split: Split) -> dict[str, Any]:
-        """`content_id`, `duplicates`, `shared` and `row_hashes` of the manifest.
+        """`content_id`, `duplicates`, `single`, `shared` and `row_hashes` of the manifest.
 
         By hash or time, equal rows fall in one split; only a source can have put them in two.
         """
@@ -140,8 +142,18 @@ class Content:
                 f"SELECT count(*) FROM (SELECT 1 FROM {found} GROUP BY hash HAVING min(split) <> max(split))"  # noqa: S608
             ).fetchall()[0]
         distinct += database.execute(f"SELECT count(DISTINCT hash) FROM {found} {others}").fetchall()[0][0]  # noqa: S608
-        duplicates = sum(rows for rows, *_ in self._splits.values()) - distinct
+        rows = sum(held for held, *_ in self._splits.values())
+        duplicates, single = rows - distinct, None
+        if duplicates > MANY * rows:
+            once = f"SELECT 1 FROM {found} GROUP BY hash HAVING count(*) = 1"  # noqa: S608
+            (single,) = database.execute(f"SELECT count(*) FROM ({once})").fetchall()[0]  # noqa: S608
         self._file.unlink()
         sums = {name: list(map(str, facts)) for name, facts in self._splits.items()}
         named = digest.of_json({"columns": columns, "hash": hashing.VERSION, "splits": sums})
-        return {"content_id": named, "duplicates": duplicates, "shared": shared, "row_hashes": trained}
+        return {
+            "content_id": named,
+            "duplicates": duplicates,
+            "single": single,
+            "shared": shared,
+            "row_hashes": trained,
+        }

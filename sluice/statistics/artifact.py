@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from sluice import digest, parts
 from sluice.errors import SluiceError
-from sluice.gates.verdict import JudgedRows  # noqa: TC001 - pydantic looks annotations up
+from sluice.gates.data.evidence import Repetition  # noqa: TC001 - pydantic looks annotations up
+from sluice.gates.verdict import JudgedRows  # noqa: TC001
 from sluice.parts import Part  # noqa: TC001
 from sluice.stored import Stored
 
@@ -27,6 +28,13 @@ STATISTICS_FILE = "FeatureStats.pb"
 HISTOGRAMS_FILE = "histograms.json"
 ALONE_FILE = "associations.json"
 SCHEMA_FILE = "schema.pbtxt"
+STATISTICS_SUFFIXES = (".pb", ".pbtxt")
+"""Of statistics that another framework wrote."""
+
+
+def is_statistics(place: Path) -> bool:
+    """Whether a file, or a folder of splits, holds statistics and not data."""
+    return place.suffix in STATISTICS_SUFFIXES or (place.is_dir() and any(place.glob(f"*/{STATISTICS_FILE}")))
 
 
 def name_of(feature: Any) -> str:
@@ -91,6 +99,7 @@ class StatisticsManifest(Stored):
         examples: digest of the examples.
         splits: split of the examples to the rows that were counted.
         schema_digest: of the schema that `validate` wrote with them.
+        repetition: how many of the examples' rows repeat; None where nobody counted.
         files: every file of the artifact but this one.
     """
 
@@ -101,6 +110,7 @@ class StatisticsManifest(Stored):
     examples: str
     splits: dict[str, JudgedRows]
     schema_digest: str
+    repetition: Repetition | None = None
     files: tuple[Part, ...]
 
 
@@ -142,7 +152,7 @@ class Statistics:
                 (folder / name / ALONE_FILE).write_text(json.dumps(split.alone, sort_keys=True) + "\n")
         manifest = StatisticsManifest(
             examples=examples.manifest.digest, splits={name: examples.judged(name) for name in self.splits},
-            schema_digest=digest.of_tree(schema), files=tuple(parts.describe(folder, file) for file in _files(folder)),
+            schema_digest=digest.of_tree(schema), repetition=examples.manifest.repetition, files=tuple(parts.describe(folder, file) for file in _files(folder)),
         )  # fmt: skip
         (folder / MANIFEST_FILE).write_bytes(manifest.to_bytes())
 

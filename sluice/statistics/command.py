@@ -18,7 +18,9 @@ from sluice.examples.dataset import Examples
 from sluice.features.spec import Features
 from sluice.gates.data.policy import DataPolicy
 from sluice.stages.runtime import FAILURE_MARK, parse, quiet
-from sluice.statistics.artifact import load_schema, save_schema
+from sluice.statistics.artifact import is_statistics, load_schema, save_schema
+from sluice.statistics.foreign import judge_statistics
+from sluice.statistics.inferred import relax_domain, relax_presence
 from sluice.training.spec import Label
 
 WHOLE = "train"
@@ -48,6 +50,13 @@ def _validate(arguments: list[str]) -> None:
     given = parser.parse_args(arguments)
     policy, features, target = _rules(given.policy, given.label)
     label = target.column if target else ""
+    if is_statistics(given.data):
+        judged = judge_statistics(
+            given.data, label=label, features=features, policy=policy, schema=given.schema, baseline=given.against,
+            schema_out=given.out / "schema", report_out=given.out / "report.html",
+        )  # fmt: skip
+        judged.save(given.out)
+        return
     examples = Examples.load(given.data)
     baseline = None
     if given.against is not None:
@@ -194,13 +203,18 @@ def _relax(given: argparse.Namespace) -> Any:
     """Loosen one feature: how much of it must be known values, how often it must be there."""
     schema = load_schema(given.schema)
     feature = _feature(schema, given.feature, given.schema)
-    for name, value in (("domain_mass", given.domain_mass), ("present", given.present)):
+    for name, value in (("domain-mass", given.domain_mass), ("present", given.present)):
         if value is not None and not 0 <= value <= 1:
-            raise SluiceError(f"{value} is not a share from 0 to 1", where=f"--{name.replace('_', '-')}")
-    if given.domain_mass is not None:
-        feature.distribution_constraints.min_domain_mass = given.domain_mass
-    if given.present is not None:
-        feature.presence.min_fraction = given.present
+            raise SluiceError(f"{value} is not a share from 0 to 1", where=f"--{name}")
+    try:
+        if given.domain_mass is not None:
+            relax_domain(feature, schema, given.domain_mass)
+        if given.present is not None:
+            relax_presence(feature, given.present)
+    except ValueError as error:
+        raise SluiceError(
+            str(error), where=f"{given.schema}: {given.feature}", remedy="`sluice schema show` tells what it asks"
+        ) from None
     return schema
 
 

@@ -8,7 +8,7 @@ TFDV's equal-width histograms are sketches, and agree within the sketch's error 
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,10 +38,12 @@ class Computed:
     Attributes:
         statistics: TFDV's statistics, exact histograms, and each feature against the label.
         aligned: exact histograms over a baseline's bins.
+        held_out: feature to the AUC with which it alone ranks the label of rows that its rates were not taken from.
     """
 
     statistics: SplitStatistics
     aligned: dict[str, Histogram]
+    held_out: dict[str, float] = field(default_factory=dict)
 
 
 def options(weight: str | None = None) -> Any:
@@ -101,7 +103,7 @@ def compute(
         columns = zip(*(accumulators for accumulators, _ in parts), strict=True)
         merged = [g.merge_accumulators(list(held)) for g, held in zip(generators, columns, strict=True)]
         proto = stats_impl.extract_statistics_output(merged, generators).datasets[0]
-    return Computed(SplitStatistics(proto, tables.histograms(), tables.alone()), tables.aligned())
+    return Computed(SplitStatistics(proto, tables.histograms(), tables.alone()), tables.aligned(), tables.held_out())
 
 
 def _forked(work: Callable[[int], Any], shards: int) -> list[Any]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sluice import digest
 from sluice.errors import SluiceError
 from sluice.examples import row_hashes
-from sluice.gates.data.evidence import Anomaly, DataEvidence, Distribution, Extent
+from sluice.gates.data.evidence import Anomaly, DataEvidence, Distribution, Extent, Presence, UnseenValues
 from sluice.gates.data.judge import judge
 from sluice.progress import progress
 from sluice.statistics import labels
@@ -70,16 +70,19 @@ def validate(
     save_schema(agreed, schema_out)
     row_hashes.keep(examples, statistics_out)
     statistics.save(statistics_out, examples, schema_out)
-    evidence = _evidence(examples, statistics, agreed, label, columns, policy, now or datetime.now(UTC))
+    evidence = _evidence(examples, statistics, agreed, label, columns, policy, now or datetime.now(UTC),
+                         features.counted_as_text())  # fmt: skip
     told = _of_features(features, agreed, statistics.split(train), label, examples.manifest.columns)
     evidence = replace(evidence, notes=(*evidence.notes, *told))
-    evidence = replace(evidence, inferred=schema is None, alone=computed[train].statistics.alone)
+    made = computed[train]
+    evidence = replace(evidence, inferred=schema is None, alone=made.statistics.alone, held_out=made.held_out)
     if label in examples.manifest.columns:
         weighing = [*dict.fromkeys([*([policy.weight] if policy.weight else []), *weights])]
         found = labels.gather(examples, target or Label(column=label), train, weighing)
         evidence = replace(evidence, target=found)
     if before:
-        evidence = _compared(evidence, computed[train], before.split(TRAIN))
+        evidence = _compared(evidence, made, before.split(TRAIN))
+        evidence = replace(evidence, repetition_before=before.manifest.repetition if before.manifest else None)
     subjects = {
         "examples": examples.manifest.digest,
         "statistics": digest.of_tree(statistics_out),
@@ -144,12 +147,17 @@ def _statistics(
 
 def _evidence(
     examples: Examples, statistics: Statistics, schema: object, label: str, columns: tuple[str, ...], policy: DataPolicy,
-    now: datetime,
+    now: datetime, as_text: set[str],
 ) -> DataEvidence:  # fmt: skip
     manifest = examples.manifest
     train = statistics.splits.get(TRAIN) or next(iter(statistics.splits.values()))
     environment = "TRAINING" if label else "SERVING"
-    found = [a for split, facts in statistics.splits.items() for a in anomalies(facts, schema, split, environment)]
+    found: list[Anomaly] = []
+    sampled: list[UnseenValues | Presence] = []
+    for split, held in statistics.splits.items():
+        anomalous, compared = anomalies(held, schema, split, environment, as_text)
+        found += anomalous
+        sampled += compared
     wanted = [*columns, label] if label else list(columns)
     absent = [name for name in wanted if name not in manifest.columns]
     told = {a.feature for a in found if a.kind == "SCHEMA_MISSING_COLUMN"}
@@ -159,38 +167,42 @@ def _evidence(
         if name not in told
     ]
     facts = {name_of(feature): feature for feature in train.proto.features}
-    classes = _classes(train, label) if label and label not in absent else {}
+    classes = class_counts(train, label) if label and label not in absent else {}
     time_column = policy.freshness.column if policy.freshness else ""
     age = {}
     if time_column in facts and manifest.columns.get(time_column, "").startswith("timestamp"):
         age[time_column] = (now.timestamp() - facts[time_column].num_stats.max) / 86_400
     return DataEvidence(
-        rows={name: held.rows for name, held in manifest.splits.items()}, label=label,
-        label_values=_distinct(facts[label]) if label in facts else 2 if not label else 0, classes=classes,
-        features=columns, missing={name: _missing(facts[name]) for name in columns if name in facts},
+        rows={name: split.rows for name, split in manifest.splits.items()}, label=label,
+        label_values=distinct_values(facts[label]) if label in facts else 2 if not label else 0, classes=classes,
+        features=columns, missing={name: missing_share(facts[name]) for name in columns if name in facts},
         shared=manifest.shared, duplicates=None if manifest.duplicates is None else manifest.duplicates / max(1, manifest.rows_in),
-        extents={name: Extent(f.num_stats.min, f.num_stats.max) for name, f in facts.items() if _counted(f)},
-        age=age, anomalies=tuple(found), rows_in=manifest.rows_in, quarantined=manifest.quarantined, left_out=manifest.left_out,
-        notes=tuple(manifest.notes()),
+        extents={name: Extent(f.num_stats.min, f.num_stats.max) for name, f in facts.items() if has_numbers(f)},
+        age=age, anomalies=tuple(found), unseen=tuple(s for s in sampled if isinstance(s, UnseenValues)),
+        presence=tuple(s for s in sampled if isinstance(s, Presence)), rows_in=manifest.rows_in,
+        quarantined=manifest.quarantined, left_out=manifest.left_out, notes=tuple(manifest.notes()),
     )  # fmt: skip
 
 
-def _missing(feature: Any) -> float:
+def missing_share(feature: Any) -> float:
+    """Fraction of the rows without a value."""
     common = common_of(feature)
     return common.num_missing / max(1, common.num_missing + common.num_non_missing)
 
 
-def _counted(feature: Any) -> bool:
+def has_numbers(feature: Any) -> bool:
+    """Whether it is a number that some row has."""
     return bool(feature.HasField("num_stats") and common_of(feature).num_non_missing)
 
 
-def _distinct(feature: Any) -> int:
+def distinct_values(feature: Any) -> int:
+    """Distinct values of a text; of a number, whether there is more than one: 1 or 2."""
     if feature.HasField("string_stats"):
         return int(feature.string_stats.unique)
     return 1 + int(feature.num_stats.max > feature.num_stats.min)
 
 
-def _classes(train: SplitStatistics, label: str) -> dict[str, int]:
+def class_counts(train: SplitStatistics, label: str) -> dict[str, int]:
     """Rows by class of a label of few values: texts as TFDV counted them, whole numbers by their exact histogram."""
     feature = train.feature(label)
     if feature.HasField("string_stats"):
@@ -219,7 +231,7 @@ def _compared(evidence: DataEvidence, made: Computed, before: SplitStatistics) -
             ours, theirs = made.aligned[name], before.histograms[name]
             distributions.append(Distribution(name, _counts(ours), _counts(theirs)))
         elif then[name].HasField("string_stats") and now[name].HasField("string_stats"):
-            distributions.append(_categories(name, now[name], then[name]))
+            distributions.append(category_counts(name, now[name], then[name]))
     return replace(evidence, distributions=tuple(distributions), alone_before=before.alone)
 
 
@@ -227,7 +239,9 @@ def _counts(histogram: Histogram) -> tuple[int, ...]:
     return (*histogram.counts, histogram.missing)
 
 
-def _categories(name: str, now: Any, then: Any) -> Distribution:
+def category_counts(name: str, now: Any, then: Any) -> Distribution:
+    """Rows by value in both, the missing last."""
+
     def counts(feature: Any) -> dict[str, int]:
         ranked = {b.label: int(b.sample_count) for b in feature.string_stats.rank_histogram.buckets}
         return {**ranked, "": ranked.get("", 0) + int(common_of(feature).num_missing)}

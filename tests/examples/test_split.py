@@ -305,3 +305,17 @@ def test_splits_that_mean_nothing_are_refused(split: dict[str, Any], message: st
 def test_splits_that_the_data_cannot_have_are_told(tmp_path: Path, split: dict[str, Any], message: str) -> None:
     with pytest.raises(SluiceError, match=message):
         ingest(table(tmp_path, DAYS), Split.model_validate(split), "", tmp_path / "out")
+
+
+def test_rows_that_no_other_equals_are_counted_where_many_repeat(tmp_path: Path) -> None:
+    """Twice 0 to 49, and once 50 to 59."""
+    from sluice.gates.data.evidence import Repetition
+
+    pq.write_table(pa.table({"x": [*range(50), *range(60)]}), tmp_path / "d.parquet")
+    many = ingest(Source(uri=str(tmp_path / "d.parquet")), Split(), "", tmp_path / "many")
+    assert (many.duplicates, many.single) == (50, 10)
+    assert many.repetition == Repetition(rows=110, distinct=60, single=10)
+    pq.write_table(pa.table({"x": [*range(5), *range(95)]}), tmp_path / "d.parquet")
+    few = ingest(Source(uri=str(tmp_path / "d.parquet")), Split(), "", tmp_path / "few")
+    assert (few.duplicates, few.single) == (5, None)
+    assert few.repetition == Repetition(rows=100, distinct=95, single=90)

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from sluice.gates.data.anomalies import SEVERITIES
 from sluice.gates.data.drift import divergence, noise_floor
-from sluice.gates.data.evidence import Anomaly, DataEvidence, Distribution, Extent
+from sluice.gates.data.evidence import Anomaly, DataEvidence, Distribution, Extent, Repetition
 from sluice.gates.data.judge import judge
 from sluice.gates.data.policy import Bounds, DataPolicy, Drift
 from sluice.gates.verdict import Outcome, Reason, Status, Verdict
@@ -109,7 +109,7 @@ def test_rare_values_are_compared_as_one() -> None:
         (replace(GOOD, duplicates=0.5), {}, "max_duplicates"),
         (replace(GOOD, shared=3), {}, "shared_rows"),
         (replace(GOOD, classes={"0": 9999, "1": 1}), {}, "min_class"),
-        (replace(GOOD, alone={"arr_delay": 0.999, "carrier": 0.6}), {}, "leakage"),
+        (replace(GOOD, held_out={"arr_delay": 0.999, "carrier": 0.6}), {}, "leakage"),
         (replace(GOOD, extents={"distance": Extent(-1, 5000)}), {"ranges": {"distance": {"at_least": 0}}}, "range"),
         (replace(GOOD, extents={"distance": Extent(0, 5000)}), {"ranges": {"distance": {"at_most": 4000}}}, "range"),
         (GOOD, {"ranges": {"distance": {"at_most": 4000}}}, "range"),
@@ -128,7 +128,7 @@ def test_rules_beyond_the_schema_pass_on_good_data() -> None:
         duplicates=0.01,
         shared=0,
         classes={"0": 700, "1": 300},
-        alone={"carrier": 0.6},
+        held_out={"carrier": 0.6},
         extents={"distance": Extent(0, 4000)},
         age={"when": 3.0},
     )
@@ -152,6 +152,31 @@ def test_associations_that_break_close_the_gate_and_noise_does_not() -> None:
     assert [(r.rule, r.subject) for r in closing(broken)] == [("association", "hour")]
     few = replace(held, classes={"0": 60, "1": 20}, alone={"hour": 0.50, "carrier": 0.50})
     assert judged(few).blessed
+
+
+def test_a_leak_is_what_is_surely_above_the_bound_and_new() -> None:
+    strong = replace(GOOD, classes={"0": 500, "1": 300}, held_out={"size": 0.96})
+    assert [str(r.severity) for r in judged(strong).reasons if r.rule == "leakage" and r.outcome == "failed"] == [
+        "warning"
+    ]
+    many = replace(strong, classes={"0": 50_000, "1": 30_000})
+    assert [r.rule for r in closing(judged(many))] == ["leakage"]
+    assert judged(replace(many, alone_before={"size": 0.959})).blessed  # the champion was trained on it
+    assert [r.rule for r in closing(judged(replace(many, alone_before={"size": 0.6})))] == ["leakage"]
+
+
+def test_rows_that_repeat_are_held_against_the_baselines() -> None:
+    """Half of the rows repeat by nature; a file that was read twice has half of the distinct rows that are expected."""
+    few_columns, distinct = Repetition(10_000, 5000, 3000), Repetition(10_000, 10_000, 10_000)
+    larger = replace(GOOD, rows={"train": 16_000, "eval": 4000})
+    assert [r.rule for r in closing(judged(replace(GOOD, duplicates=0.5)))] == ["max_duplicates"]
+    assert judged(replace(GOOD, duplicates=0.52, repetition_before=few_columns)).blessed
+    assert judged(replace(larger, duplicates=0.63, repetition_before=few_columns)).blessed
+    for twice in (
+        replace(larger, duplicates=0.75, repetition_before=few_columns),
+        replace(larger, duplicates=0.5, repetition_before=distinct),
+    ):
+        assert [r.rule for r in closing(judged(twice))] == ["max_duplicates"]
 
 
 @pytest.mark.parametrize(("kind", "severity"), sorted(SEVERITIES.items()))

@@ -6,12 +6,13 @@ and no ground by itself to refuse data; what is ignored is judged by a rule of o
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sluice.gates.data.evidence import Anomaly
+    from sluice.gates.data.evidence import Anomaly, Presence, UnseenValues
 
 WARNINGS = (
     "SCHEMA_NEW_COLUMN", "FEATURE_TYPE_LOW_NUMBER_PRESENT", "FEATURE_TYPE_HIGH_UNIQUE", "FEATURE_TYPE_LOW_UNIQUE",
@@ -48,10 +49,17 @@ SEVERITIES: dict[str, str] = {
 }
 
 
-def severity_of(anomaly: Anomaly, overrides: Mapping[str, str]) -> str:
+def severity_of(anomaly: Anomaly | UnseenValues | Presence, overrides: Mapping[str, str]) -> str:
     """``error``, ``warning`` or ``ignore``; an override for one feature goes before one for the type.
 
     A type that a newer TFDV knows and this table does not is an error.
     """
     built_in = SEVERITIES.get(anomaly.kind, "error")
     return overrides.get(f"{anomaly.feature}:{anomaly.kind}", overrides.get(anomaly.kind, built_in))
+
+
+def allowed_by(anomaly: Anomaly | UnseenValues | Presence, severity: str) -> str:
+    """The line of policy that lets an anomaly pass: an error as a warning, a warning in silence."""
+    key = f"{anomaly.feature}:{anomaly.kind}" if anomaly.feature else anomaly.kind
+    instead = "warning" if severity == "error" else "ignore"
+    return f"policies.data.anomalies: {{{json.dumps(key, ensure_ascii=False)}: {instead}}}"

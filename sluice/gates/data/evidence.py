@@ -27,6 +27,58 @@ class Anomaly:
 
 
 @dataclass(frozen=True)
+class UnseenValues:
+    """Values of a column that the sample from which its schema was inferred did not show.
+
+    Attributes:
+        feature: the column.
+        kind: the anomaly that TFDV calls it, e.g. ``ENUM_TYPE_UNEXPECTED_STRING_VALUES``.
+        split: where they were seen.
+        unseen: rows that hold one of them.
+        rows: rows with a value.
+        baseline_rows: rows with a value in the sample.
+        pooled: pairs of (count, values that have it) over both; the seen and the unseen.
+        tolerance: share of the rows with a value that may be unseen whatever chance explains.
+        values: some of them, the most frequent first.
+    """
+
+    feature: str
+    kind: str
+    split: str
+    unseen: int
+    rows: int
+    baseline_rows: int
+    pooled: tuple[tuple[int, int], ...]
+    tolerance: float
+    values: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Presence:
+    """How much of a column is there, and how much was in the sample from which its schema was inferred.
+
+    Attributes:
+        feature: the column.
+        kind: the anomaly that TFDV calls too little of it.
+        split: where it was counted.
+        present: rows with a value.
+        rows: all rows.
+        baseline_present: rows with a value in the sample.
+        baseline_rows: rows of the sample.
+        tolerance: by how much the fraction present may fall whatever chance explains.
+    """
+
+    feature: str
+    kind: str
+    split: str
+    present: int
+    rows: int
+    baseline_present: int
+    baseline_rows: int
+    tolerance: float
+
+
+@dataclass(frozen=True)
 class Distribution:
     """A feature's counts over the same bins in two data sets; the last bin holds the missing values.
 
@@ -52,6 +104,21 @@ class Extent:
 
 
 @dataclass(frozen=True)
+class Repetition:
+    """How many rows of a data set repeat.
+
+    Attributes:
+        rows: all of them.
+        distinct: rows that differ from each other.
+        single: rows that no other row equals.
+    """
+
+    rows: int
+    distinct: int
+    single: int
+
+
+@dataclass(frozen=True)
 class DataEvidence:
     """Everything the data gate looks at.
 
@@ -61,11 +128,15 @@ class DataEvidence:
         label_values: number of distinct values of the label in the train split.
         features: columns that the model will see.
         missing: feature to the fraction of missing values in the train split.
-        anomalies: deviations from the schema.
+        anomalies: deviations from the schema, but for what `unseen` and `presence` hold.
+        unseen: values that the sample behind an inferred schema did not show, column by column and split by split.
+        presence: how much is there of each column of an inferred schema.
         distributions: features and label, where there is a baseline.
+        uncompared: features of which there are no counts over the same bins in the baseline, though it has them.
         inferred: whether the schema was inferred from this very data.
         classes: label's class to its rows in the train split; empty for a label of more than 20 values.
         duplicates: fraction of rows that repeat another; None where nobody counted.
+        repetition_before: how many of the baseline's rows repeat; None where there is none, or nobody counted.
         shared: rows of one split that another split holds as well; None where nobody counted.
         extents: number to its extent in the train split.
         age: column of the freshness rule to the days since its newest value.
@@ -76,6 +147,7 @@ class DataEvidence:
         quarantined: of these, rows that could not be read as the columns' types.
         left_out: of these, rows that are in no split.
         notes: what is worth knowing of the rows, in sentences; on record, and judged by no rule.
+        held_out: as `alone`, of rows that the label's rates were not taken from.
     """
 
     rows: dict[str, int]
@@ -85,6 +157,7 @@ class DataEvidence:
     missing: dict[str, float]
     anomalies: tuple[Anomaly, ...] = ()
     distributions: tuple[Distribution, ...] = field(default=())
+    uncompared: tuple[str, ...] = ()
     inferred: bool = False
     classes: dict[str, int] = field(default_factory=dict)
     duplicates: float | None = None
@@ -98,3 +171,7 @@ class DataEvidence:
     quarantined: int = 0
     left_out: int = 0
     notes: tuple[str, ...] = ()
+    held_out: dict[str, float] = field(default_factory=dict)
+    repetition_before: Repetition | None = None
+    unseen: tuple[UnseenValues, ...] = ()
+    presence: tuple[Presence, ...] = ()

@@ -6,9 +6,10 @@ import math
 from statistics import NormalDist
 from typing import TYPE_CHECKING
 
-from sluice.gates.data.anomalies import severity_of
 from sluice.gates.data.drift import MEASURES, noise_floor, pool_tail
 from sluice.gates.data.label import FLOAT32, label_rules
+from sluice.gates.data.sampling import area_spread, distinct_share
+from sluice.gates.data.schema import departures
 from sluice.gates.verdict import JudgedRows, Outcome, Reason, Severity, Verdict, verdict
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def judge(
         *_label(evidence, policy),
         *(label_rules(evidence.target) if evidence.target else ()),
         *_float32(evidence),
-        *_schema(evidence, policy),
+        *departures(evidence, policy),
         *_missing(evidence, policy),
         *_duplicates(evidence, policy),
         *_shared(evidence),
@@ -103,23 +104,6 @@ def _float32(evidence: DataEvidence) -> Iterator[Reason]:
             )  # fmt: skip
 
 
-def _schema(evidence: DataEvidence, policy: DataPolicy) -> Iterator[Reason]:
-    counted = 0
-    for anomaly in evidence.anomalies:
-        severity = severity_of(anomaly, policy.anomalies)
-        if severity == "ignore":
-            continue
-        counted += 1
-        yield Reason(
-            rule="schema", subject=f"{anomaly.feature} @ {anomaly.split}" if anomaly.feature else anomaly.split,
-            observed=anomaly.kind, outcome=Outcome.FAILED, severity=Severity(severity),
-            sentence=f"{anomaly.feature or 'the data'} in {anomaly.split}: {anomaly.sentence}",
-        )  # fmt: skip
-    if not counted:
-        told = "the schema was inferred from this data" if evidence.inferred else "nothing departs from the schema"
-        yield Reason(rule="schema", subject="all features", outcome=Outcome.PASSED, sentence=told)
-
-
 def _missing(evidence: DataEvidence, policy: DataPolicy) -> Iterator[Reason]:
     for feature in evidence.features:
         fraction = evidence.missing.get(feature, 1.0)
@@ -134,12 +118,18 @@ def _missing(evidence: DataEvidence, policy: DataPolicy) -> Iterator[Reason]:
 def _duplicates(evidence: DataEvidence, policy: DataPolicy) -> Iterator[Reason]:
     if evidence.duplicates is None:
         return
-    fits = evidence.duplicates <= policy.max_duplicates
+    before = evidence.repetition_before
+    distinct = 1.0 if before is None else distinct_share(sum(evidence.rows.values()), before)
+    bound = 1 - distinct * (1 - policy.max_duplicates)
+    fits = evidence.duplicates <= bound
+    repeated = None if before is None else 1 - before.distinct / max(1, before.rows)
+    told = "" if before is None else f", {repeated or 0:.1%} of the baseline's {before.rows:,}"
     yield Reason(
-        rule="max_duplicates", subject="rows", observed=round(evidence.duplicates, 9), bound=policy.max_duplicates,
-        outcome=Outcome.PASSED if fits else Outcome.FAILED,
-        sentence=f"{evidence.duplicates:.1%} of the rows repeat another row"
-                 + ("" if fits else f"; at most {policy.max_duplicates:.0%} is allowed: was a file read twice?"),
+        rule="max_duplicates", subject="rows", observed=round(evidence.duplicates, 9), bound=round(bound, 9),
+        baseline=None if repeated is None else round(repeated, 9), outcome=Outcome.PASSED if fits else Outcome.FAILED,
+        sentence=f"{evidence.duplicates:.1%} of the rows repeat another row{told}"
+                 + ("" if fits else f"; at most {bound:.1%} is allowed: was a file read twice? Rows of few columns repeat by nature: "
+                    "then raise policies.data.max_duplicates"),
     )  # fmt: skip
 
 
@@ -192,15 +182,22 @@ def _freshness(evidence: DataEvidence, policy: DataPolicy) -> Iterator[Reason]:
 
 
 def _leakage(evidence: DataEvidence, policy: DataPolicy) -> Iterator[Reason]:
+    """A feature that alone ranks the label too well; not one that the champion had as strong, nor what chance may have done."""
     if policy.leakage == "off":
         return
-    for feature, area in sorted(evidence.alone.items()):
-        fits = area < policy.leakage
+    for feature, area in sorted(evidence.held_out.items()):
+        spread = area_spread(area, tuple(evidence.classes.values()))
+        chance = NormalDist().inv_cdf(1 - 0.005 / len(evidence.held_out)) * spread
+        before = evidence.alone_before.get(feature)
+        known = before is not None and area - before <= math.sqrt(2) * chance
+        fits, sure = area < policy.leakage or known, area - chance >= policy.leakage
+        told = f"{feature} alone ranks the label with an AUC of {area:.3f} (chance alone: {chance:.3f})"
         yield Reason(
             rule="leakage", subject=feature, observed=round(area, 9), bound=policy.leakage,
-            outcome=Outcome.PASSED if fits else Outcome.FAILED,
-            sentence=f"{feature} alone ranks the label with an AUC of {area:.3f}"
-                     + ("" if fits else ": too good to be known before the event; take it out, or raise leakage if it is"),
+            baseline=None if before is None else round(before, 9),
+            outcome=Outcome.PASSED if fits else Outcome.FAILED, severity=Severity.ERROR if fits or sure else Severity.WARNING,
+            sentence=told + (f", {before:.3f} before" if known and area >= policy.leakage else "")
+                     + ("" if fits else ": too good to be known before the event; take it out, or raise policies.data.leakage if it is"),
         )  # fmt: skip
 
 
@@ -228,6 +225,12 @@ def _drift(evidence: DataEvidence, policy: DataPolicy) -> Iterator[Reason]:
     if policy.drift != "off" and (unknown := sorted(set(policy.drift.features) - {*evidence.features, evidence.label})):
         yield Reason(rule="drift", subject=", ".join(unknown), outcome=Outcome.FAILED,
                      sentence=f"the policy bounds the drift of {', '.join(unknown)}, and there is no such feature")  # fmt: skip
+    if policy.drift != "off":
+        for feature in evidence.uncompared:
+            yield Reason(
+                rule="drift", subject=feature, outcome=Outcome.INCONCLUSIVE, severity=Severity.WARNING,
+                sentence=f"{feature} is not compared: statistics of another framework hold no exact counts of a number; give the data",
+            )  # fmt: skip
     for distribution in evidence.distributions:
         label = distribution.feature == evidence.label
         drift = policy.label_shift if label else policy.drift

@@ -81,7 +81,8 @@ class DataPolicy(Policy):
         drift: how far a feature may move; ``off``: not looked at.
         label_shift: how far the label's distribution may move; ``off``: not looked at.
         max_missing: fraction of missing values above which a feature is refused.
-        max_duplicates: fraction of rows that repeat another in every column above which the data is refused.
+        max_duplicates: fraction of rows that repeat another in every column above which the data is refused; of the rows
+            that are expected to be distinct, where the baseline has repeated ones as well.
         min_class: share of the rarest class of a label of up to 20 classes below which the data is refused.
         ranges: feature to where its values must lie.
         freshness: how old the newest row may be.
