@@ -78,10 +78,8 @@ def test_a_model_loaded_here_answers_to_the_raw_names(line: Path, model: str) ->
 def test_a_warm_start_finds_every_weight(line: Path) -> None:
     import tensorflow as tf
 
-    ours, theirs = (
-        {v.name: v.numpy() for v in tf.saved_model.load(str(line / name)).signatures["serving_default"].variables}
-        for name in ("warm", "model")
-    )
+    loaded = [tf.saved_model.load(str(line / name)) for name in ("warm", "model")]
+    ours, theirs = ({v.name: v.numpy() for v in each.signatures["serving_default"].variables} for each in loaded)
     assert {name: value.shape for name, value in ours.items()} == {name: value.shape for name, value in theirs.items()}
     assert all(np.abs(value - theirs[name]).max() < 0.05 for name, value in ours.items())  # one step away
 
