@@ -79,7 +79,7 @@ USE_CASES: dict[str, dict[str, Any]] = {
             "push": {"keep": 3},
         },
         "destination": ["gs://bucket/zz", "gs://bucket/aa"],
-        "ledger": "/nowhere/ledger",
+        "ledger": "memory:///ledger",
     },
     "sklearn": {
         "name": "sold",
@@ -98,8 +98,8 @@ USE_CASES: dict[str, dict[str, Any]] = {
             "model": {"rules": [{"metric": "rmse", "at_most": 3}], "floor": False, "uncertainty": "point"},
             "data": {"label_shift": {"error": 1, "flat": True}, "drift": False},
         },
-        "destination": "/nowhere/published",
-        "ledger": "/nowhere/ledger",
+        "destination": "gs://nowhere/published",
+        "ledger": "memory:///ledger",
     },
 }  # fmt: skip
 """Use cases, as sluice.yaml has them, which together set what means something by its order, its type or its being there."""

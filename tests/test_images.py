@@ -68,7 +68,7 @@ def test_the_engine_and_the_base_are_found(
         (tmp_path / tool).symlink_to(str(shutil.which(tool)))
     (tmp_path / "docker").write_text(STUB.format(answers=answers, local=local))
     (tmp_path / "docker").chmod(0o755)
-    environment = {"PATH": str(tmp_path), "CONTAINERS_TOOL": "/nowhere", **given}
+    environment = {"PATH": str(tmp_path), "CONTAINERS_TOOL": str(tmp_path / "absent"), **given}
     done = subprocess.run([ROOT / "build" / "engine"], env=environment, capture_output=True, text=True, check=False)
     assert said in done.stdout + done.stderr
     assert (done.returncode == 0) is said.startswith("CONTAINER_ENGINE")
