@@ -50,9 +50,11 @@ def _log(scored: Scored, policy: ModelPolicy, metrics: Metrics, classification: 
     """Fill KFP's own artifacts, which the Kubeflow and Vertex pages draw."""
     from sluice.evaluation.curves import confusion, roc
     from sluice.evaluation.metrics import catalogue, value
+    from sluice.gates.model.metrics import TASKS
 
+    measured = [name for name in policy.measured() if name in TASKS[scored.task]]  # of the others the verdict tells
     for model, rows in scored.models.items():
-        for name in policy.measured():
+        for name in measured:
             number = value(name, rows, catalogue(policy, scored.task))
             if number == number:  # noqa: PLR0124 - KFP's metrics hold no NaN
                 metrics.log_metric(name if model == "challenger" else f"{model}_{name}", number)

@@ -189,3 +189,18 @@ def test_same_seed_same_draws_and_models_are_drawn_together() -> None:
     one, two = (draws(Resamples(index, 100, 7), "log_loss", rows) for _ in range(2))
     assert (one == two).all()
     assert (draws(Resamples(index, 100, 8), "log_loss", rows) != one).any()
+
+
+def test_a_rule_of_another_tasks_metric_is_left_to_the_verdict() -> None:
+    """What KFP's pages draw has none of it, and the step does not fall."""
+    from types import SimpleNamespace
+
+    from sluice.stages.evaluate import _log
+
+    logged: dict[str, float] = {}
+    scored = SimpleNamespace(task="regression", models={"challenger": Rows(np.array([1.0, 2.0]), np.array([1.5, 2.5]))})
+    policy = ModelPolicy.model_validate(
+        {"rules": [{"metric": "accuracy", "at_least": 0.6}, {"metric": "mae", "at_most": 1.0}]}
+    )
+    _log(scored, policy, SimpleNamespace(log_metric=logged.__setitem__), SimpleNamespace())  # type: ignore[arg-type]
+    assert logged == {"mae": 0.5}

@@ -28,6 +28,7 @@ class Table:
         label: the label's column.
         features: as in sluice.yaml.
         first: what `policies.data` has to say for a first run, which has no baseline to tell what is natural.
+        task: as `label.task` in sluice.yaml.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Table:
     label: str
     features: dict[str, Any]
     first: dict[str, Any] = field(default_factory=dict)
+    task: str = "auto"
 
     def rows(self, seed: int) -> pd.DataFrame:
         """All rows, or so many of a large table, in seeded order."""
@@ -157,7 +159,7 @@ LARGE = (
     Table("mortgages", _mortgages, "home_ownership",
           {"categorical": ["bpl", "qob"], "numeric": ["qob_minus_kw"], "boolean": ["nonwhite", "vet_wwko"]}, BY_NATURE),
     Table("inspections", _inspections, "inspection_score",
-          {"numeric": ["NumberofLocations", "Year"], "boolean": ["Weekend"], "text": ["business_name"]}, BY_NATURE),
+          {"numeric": ["NumberofLocations", "Year"], "boolean": ["Weekend"], "text": ["business_name"]}, BY_NATURE, "regression"),
     Table("scorecard", _scorecard, "pred_degree_awarded_ipeds",
           {"categorical": ["state_abbr"], "numeric": ["year", "earnings_med", "count_not_working", "count_working"]}),
     Table("elections", _elections, "democrat",
@@ -178,7 +180,7 @@ SMALL = (
     Table("iris", _built_in("iris"), "target", {}),
     Table("wine", _built_in("wine"), "target", {}),
     Table("breast_cancer", _built_in("breast_cancer"), "target", {}, {"leakage": 0.99}),
-    Table("diabetes", _built_in("diabetes"), "target", {}),
+    Table("diabetes", _built_in("diabetes"), "target", {}, task="regression"),
     Table("digits", _built_in("digits"), "target", {}),
     Table("wide", wide, "label", {}),
     Table("texts", texts, "praise", {"text": ["review", "title"], "categorical": ["author", "place"]}),

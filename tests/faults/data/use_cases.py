@@ -17,17 +17,15 @@ def write(folder: Path, table: Table) -> Path:
     home.mkdir(parents=True)
     rows = table.rows(0)
     rows.to_parquet(home / "rows.parquet", index=False)
-    (home / "sluice.yaml").write_text(
-        yaml.safe_dump(content(table, len(rows), rows[table.label].nunique()), sort_keys=False)
-    )
+    (home / "sluice.yaml").write_text(yaml.safe_dump(content(table, len(rows)), sort_keys=False))
     return home
 
 
-def content(table: Table, rows: int, labels: int) -> dict[str, Any]:
+def content(table: Table, rows: int) -> dict[str, Any]:
     """What has to be said, and what a small table, or one whose rows repeat by nature, has to be told."""
-    metric = "mae" if labels > 20 else "accuracy"
-    said: dict[str, Any] = {
-        "name": table.name.replace("_", "-"), "source": {"uri": "rows.parquet"}, "label": table.label,
+    metric = "mae" if table.task == "regression" else "accuracy"
+    return {
+        "name": table.name.replace("_", "-"), "source": {"uri": "rows.parquet"}, "label": {"column": table.label, "task": table.task},
         **({"features": table.features} if table.features else {}),
         "policies": {
             "data": {**table.first, **({"min_rows": 10} if rows < 6000 else {})},
@@ -35,7 +33,6 @@ def content(table: Table, rows: int, labels: int) -> dict[str, Any]:
         },
         "destination": "published", "ledger": "ledger",
     }  # fmt: skip
-    return said
 
 
 def main() -> None:
