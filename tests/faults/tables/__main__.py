@@ -1,7 +1,8 @@
-"""Run the pipeline on each table, and exit with 1 where one is not promoted: python -m tests.faults.tables [NAME...]"""
+"""Run the pipeline on each table, and exit with 1 where a step fails: python -m tests.faults.tables [NAME...]"""
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tempfile
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from sluice.promotion.ledger import Kind, Ledger
 
+FAILED = "a step failed"
 ROOT = Path(__file__).parents[3]
 
 
@@ -21,12 +23,18 @@ def use_cases(folder: Path, *names: str) -> list[Path]:
 
 
 def run(home: Path) -> tuple[str, str]:
-    """``promoted`` or what else came of a first run, and what it printed."""
+    """``promoted``, the gate that refused, or that a step failed; and what the first run printed."""
     sluice = Path(sys.executable).with_name("sluice")
     done = subprocess.run([sluice, "run", "--config", home], cwd=home, capture_output=True, text=True, check=False)
     champion = Ledger.at(str(home / "ledger")).champion()
     promoted = champion is not None and champion.kind is Kind.PROMOTED and (home / "published" / "1").is_dir()
-    return "promoted" if promoted else f"not promoted (exit status {done.returncode})", done.stdout + done.stderr
+    said = done.stdout + done.stderr
+    if promoted:
+        return "promoted", said
+    closed = re.findall(r"^(\w+) gate: (NOT_BLESSED|INCONCLUSIVE)", said, re.MULTILINE)
+    if done.returncode or not closed:
+        return FAILED, said
+    return ", ".join(f"{gate.lower()} gate: {status}" for gate, status in closed), said
 
 
 def main() -> None:
@@ -35,9 +43,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         for home in use_cases(Path(scratch), *sys.argv[1:]):
             what, said = run(home)
-            missed += what != "promoted"
+            missed += what == FAILED
             print(f"| {home.name} | {what} |", flush=True)
-            if what != "promoted":
+            if what == FAILED:
                 print(said, file=sys.stderr, flush=True)
     sys.exit(1 if missed else 0)
 
