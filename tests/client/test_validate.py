@@ -118,3 +118,18 @@ def test_the_life_of_a_schema(files: Path, tmp_path: Path) -> None:
     )
     assert "nothing to relax" in run(files, "schema", "relax", schema, "--feature", "dest").stderr
     assert run(files, "schema", "diff", schema, schema).returncode == 0
+
+
+@pytest.mark.usefixtures("warm")
+def test_statistics_of_another_framework_are_judged_as_they_are(tmp_path: Path) -> None:
+    frozen = Path(__file__).parents[1] / "compatibility" / "f727216" / "run"
+    given = (
+        frozen / "validate" / "statistics" / "train" / "FeatureStats.pb",
+        "--against",
+        frozen / "resolve" / "statistics",
+    )
+    done = run(tmp_path, "validate", *given, "--schema", frozen / "validate" / "schema" / "schema.pbtxt", "--json")
+    assert done.returncode == 0, done.stderr
+    reasons = json.loads(done.stdout)["reasons"]
+    assert any(reason["rule"] == "drift" and reason["subject"] == "carrier" for reason in reasons)
+    assert any("is not compared: statistics of another framework" in reason["sentence"] for reason in reasons)
