@@ -11,7 +11,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import deltalake
 import fastavro
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -71,6 +70,11 @@ def files(**named: bytes) -> Callable[[Path], object]:
     return lambda folder: [
         (folder / name.replace("_dot_", ".").replace("_dash_", "-")).write_bytes(data) for name, data in named.items()
     ]
+
+
+def databricks(folder: Path) -> None:
+    deltalake = pytest.importorskip("deltalake", reason="the extra delta is not installed")
+    deltalake.write_deltalake(folder / "databricks.parquet", pa.table({"id": [1]}))
 
 
 def excel_utf16() -> bytes:
@@ -180,7 +184,7 @@ BINARY = [
     Odd("tfds-train-00000-of-00001", tfrecord([{"id": 7}]), [{"id": 7}]),
     Odd("spark-00000-of-00001", parquet("spark-00000-of-00001", {"id": [3]}), [{"id": 3}]),
     Odd("unknown-00000-of-00001", b"id\n1\n", None, "cannot tell the format of a name without a suffix"),
-    Odd("databricks.parquet", lambda folder: deltalake.write_deltalake(folder / "databricks.parquet", pa.table({"id": [1]})), [{"id": 1}]),
+    Odd("databricks.parquet", databricks, [{"id": 1}]),
 ]  # fmt: skip
 
 

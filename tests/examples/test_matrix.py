@@ -14,7 +14,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import deltalake
 import fastavro
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -26,6 +25,8 @@ from sluice.examples.ingest import ingest
 from sluice.examples.source import Source
 from sluice.examples.split import Split
 from tests.examples.test_formats import tfrecord
+
+deltalake = pytest.importorskip("deltalake", reason="the extra delta is not installed")
 
 ROWS = 6
 BERLIN = timezone(timedelta(hours=2))

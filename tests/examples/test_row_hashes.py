@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
@@ -21,6 +20,8 @@ from sluice.examples.ingest import ingest
 from sluice.examples.source import Source
 from sluice.examples.split import Split
 from sluice.promotion.resolve import resolve
+
+np = pytest.importorskip("numpy", reason="the image of ingest has no numpy; evaluate, which counts, runs in another")
 
 ROWS = """SELECT i AS id, i % 40 AS customer, i / 7 AS amount, 'text ' || i % 11 AS note, i % 3 = 0 AS flag,
     TIMESTAMP '2026-01-01' + i * INTERVAL 1 HOUR AS at"""
