@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ def examples(folder: Path, table: pa.Table, every: int = 5) -> Examples:
     """An examples artifact of a table; every so many-th row is evaluated."""
     rows = range(table.num_rows)
     parts = {"train": [i for i in rows if i % every], "eval": [i for i in rows if not i % every]}
-    facts, frame = {}, table.to_pandas()
+    facts = {}
+    times = Counter(map(repr, zip(*(column.to_pylist() for column in table.columns), strict=True)))  # repr: nan is nan
     for name, index in parts.items():
         file = folder / name / "part-00000.parquet"
         file.parent.mkdir(parents=True)
@@ -24,7 +26,7 @@ def examples(folder: Path, table: pa.Table, every: int = 5) -> Examples:
         facts[name] = SplitFacts.of(folder, name)
     Manifest(
         sources=[], columns={field.name: str(field.type) for field in table.schema}, splits=facts, split={},
-        rows_in=table.num_rows, duplicates=int(frame.duplicated().sum()), single=int((~frame.duplicated(keep=False)).sum()),
+        rows_in=table.num_rows, duplicates=table.num_rows - len(times), single=sum(1 for count in times.values() if count == 1),
     ).save(folder)  # fmt: skip
     return Examples.load(folder)
 

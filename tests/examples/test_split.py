@@ -210,6 +210,7 @@ print(json.dumps(found))
 
 def test_all_orders_of_three_ratios_give_one_split(tmp_path: Path) -> None:
     """In fresh processes, through KFP's Struct (whose order is the process's own) and through sorted JSON."""
+    pytest.importorskip("docstring_parser", reason="kfp's compiler, which makes the Struct, is not in the image")
     source = table(tmp_path, "SELECT i AS id FROM range(200) t(i)")
     found = []
     for _ in range(2):
