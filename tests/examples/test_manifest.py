@@ -185,7 +185,9 @@ def test_a_manifest_of_format_1_does_not_hide_other_bytes(folder: Path) -> None:
     held = Examples.load(folder)
     before = held.judged("train")
     table = pq.read_table(folder / "train" / PART)
-    pq.write_table(table.set_column(0, "x", [[value + 1 for value in table.column("x").to_pylist()]]), folder / "train" / PART)
+    pq.write_table(
+        table.set_column(0, "x", [[value + 1 for value in table.column("x").to_pylist()]]), folder / "train" / PART
+    )
     plain = json.loads((folder / "examples.json").read_text())
     old = {key: value for key, value in plain.items() if key in MANIFEST_1}
     old["splits"] = {name: {"rows": s["rows"], "bytes": s["bytes"], "files": 1} for name, s in plain["splits"].items()}
