@@ -18,7 +18,7 @@ from sluice.training.networks import network
 from sluice.training.weights import by_class
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from sluice.training.contract import Curve, Job
@@ -74,12 +74,17 @@ class FittedNetwork:
             return {OUTPUT: self._answer(transform(features))}
 
         graph = tf.function(serve, input_signature=[saved_model.tensor_specs(self.job.plan.raw)], autograph=False)
-        module.weights = list(graph.get_concrete_function().graph.variables)
+        module.weights = self._in_order(graph.get_concrete_function().graph.variables)
         resource = tf.saved_model.experimental.TrackableResource
         module.tables = [
             each for each in tf.train.TrackableView(self.network).descendants() if isinstance(each, resource)
         ]
         saved_model.save(module, out, graph, self.job.plan.raw)
+
+    def _in_order(self, variables: Iterable[Any]) -> list[Any]:
+        """Variables in the network's order, which a graph does not keep: the same weights give the same bytes."""
+        order = {id(variable.value): position for position, variable in enumerate(self.network.variables)}
+        return sorted(variables, key=lambda variable: (order.get(id(variable), len(order)), variable.name))
 
 
 def train(job: Job) -> FittedNetwork:
