@@ -175,6 +175,8 @@ class Run:
                 _close_input(process)
                 end_group(process)  # it may be in the middle of its imports
                 raise
+            if not Path(self._socket).exists():
+                process.terminate()  # no step needed the imports that it is in the middle of
             _close_input(process)
             self.imports, _ = _reap(process)  # its forks are reaped by others, and count for their steps
 

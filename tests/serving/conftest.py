@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from sluice.serving.servers import kserve
-
 
 @pytest.fixture(scope="session")
 def kserve_here() -> None:
     """KServe's environment is here, or the test is skipped in words (on continuous integration it fails)."""
+    from sluice.serving.servers import kserve
+
     if not kserve.interpreter_path().exists():
         reason = "KServe's environment is not here: build/environments kserve"
         pytest.fail(reason) if os.environ.get("CI") == "true" else pytest.skip(reason)
