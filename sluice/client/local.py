@@ -135,7 +135,7 @@ class Run:
                 cut_off = self._end_unfinished(error)
                 failed = next((step for step in self.steps if step.succeeded is False), None)
                 if failed is None or (cut_off and not isinstance(error, SluiceError)):
-                    raise  # the user's interrupt, or a defect of ours, with its traceback
+                    raise  # the user's interrupt, or a defect of Sluice, with its traceback
                 raise StepError(failed.error, where=f"step {failed.name}", remedy=f"full log: {log}") from error
 
     def _end_unfinished(self, error: BaseException) -> bool:

@@ -54,7 +54,7 @@ class Progress:
             self._spinner.update(f"{step.name:<10}{message}")
 
     def ended(self, step: Step) -> None:
-        """Leave one line: the step, its time, and the figures of what it did; why it failed is told at the end."""
+        """Leave one line: the step, its time, and the figures of what it did; why it failed is printed at the end."""
         if self._spinner:
             self._spinner.stop()
         mark = Text("✓", style="green") if step.succeeded else Text("✗", style="red")

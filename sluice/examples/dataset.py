@@ -27,7 +27,7 @@ REMEDY = "the examples are not those that ingest wrote: run ingest again, and th
 class Examples:
     """An examples artifact on disk.
 
-    Each part is held against the manifest before its first row is used, once for each object. A manifest of format 1 lists
+    Each part is checked against the manifest before its first row is used, once for each object. A manifest of format 1 lists
     no parts: a split's rows are counted instead.
 
     Attributes:

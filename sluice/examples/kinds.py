@@ -56,7 +56,7 @@ def columns(
         named: the columns that the use case names: one of a type that examples do not hold is refused, not left out.
 
     Raises:
-        SluiceError: a type is told for a column that is not there or cannot be of it, a column that is named has no place
+        SluiceError: a type is given for a column that is not there or cannot be of it, a column that is named has no place
             in examples, or the files do not agree.
     """
     if unknown := [column for column in source.types if column not in reading.columns]:

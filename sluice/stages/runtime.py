@@ -173,7 +173,7 @@ def taken_examples(artifact: Artifact) -> Path:
 
     def digest_of(folder: Path) -> str:
         manifest = Manifest.load(folder)
-        # Format 1 names a digest of its own: it must not stand in for the manifest that ingest wrote.
+        # Format 1 names a digest of its own: it must not replace the manifest that ingest wrote.
         return (
             manifest.digest if manifest.format >= int(artifact.metadata.get(FORMAT, 1)) else f"format {manifest.format}"
         )

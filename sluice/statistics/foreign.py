@@ -1,7 +1,7 @@
 """Statistics that another framework computed, judged as they are: TFX's ``FeatureStats.pb``, TFDV's files of any kind.
 
 They hold no rows. What needs them (duplicates, rows in two splits, a feature against the label, exact counts of numbers)
-is not judged; that numbers are not compared with a baseline is told.
+is not judged; that numbers are not compared with a baseline is reported.
 """
 
 from __future__ import annotations

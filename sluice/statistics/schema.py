@@ -51,7 +51,7 @@ def anomalies(
         split: its name.
         environment: ``TRAINING`` or ``SERVING``.
         as_text: columns that the use case takes as categories, whatever their type: a schema that says INT or FLOAT
-            of them is held against their texts.
+            of them is compared with their texts.
 
     Returns:
         Anomalies as TFDV names them; and, of an inferred schema, how the split compares with the sample behind it,

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 def departures(evidence: DataEvidence, policy: DataPolicy) -> Iterator[Reason]:
     """Every departure from the schema with its severity, its type, and the line of policy that would let it pass.
 
-    Where the schema was inferred, unseen values and missing ones are held against what chance explains at these sizes,
-    at `FAMILY` over all such tests; what it explains is told and passes.
+    Where the schema was inferred, unseen values and missing ones are compared with what chance explains at these sizes,
+    at `FAMILY` over all such tests; what it explains is reported and passes.
     """
     alpha = FAMILY / max(1, len(evidence.unseen) + len(evidence.presence))
     reasons = [

@@ -1,6 +1,6 @@
 """A bare server: a fresh process that holds one SavedModel and answers one request a line.
 
-It imports TensorFlow and nothing of ours, loads exactly the folder it is given, and feeds a session by the names of the
+It imports TensorFlow and nothing of Sluice, loads exactly the folder it is given, and feeds a session by the names of the
 signature ``serving_default``, as TensorFlow Serving does. It speaks JSON lines on its standard streams:
 ``{"inputs": {feature: [values]}}`` is answered by ``{"outputs": [...]}`` or ``{"error": "..."}``.
 """
